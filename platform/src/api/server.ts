@@ -1,0 +1,176 @@
+/** The HTTP server: bare node:http with short patience for slow clients and a JSON answer for everything. */
+
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
+import type { Log } from '../domain/log.js';
+import { newRequestId } from '../engine.js';
+import { dropRestOfBody } from './body.js';
+import { answer, type DoorParts } from './functions-door.js';
+import { checkHostHeader } from './host-check.js';
+import { commonHeaders, errorReply, type Reply, sendReply } from './reply.js';
+import { findRoute } from './routes.js';
+
+/** How long answers that are ready may take to leave when the server closes. */
+const FLUSH_PATIENCE_MS = 1000;
+
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new connection. */
+  stopAccepting(): void;
+  /** Ends when every request is answered or cut. */
+  close(): Promise<void>;
+}
+
+/** @throws Error naming the address when it cannot be had */
+export async function startServer(
+  host: string,
+  port: number,
+  parts: DoorParts,
+  log: Log,
+): Promise<HttpServer> {
+  const working = new Set<Promise<void>>();
+  const server = createServer({
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: 10_000,
+    // Room for a 50 MiB upload over a slow line.
+    requestTimeout: 300_000,
+    connectionsCheckingInterval: 2000,
+    keepAliveTimeout: 5000,
+  });
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    const work = handle(request, response, server, parts, log).finally(() => working.delete(work));
+    working.add(work);
+  };
+  server.on('request', serve);
+  // Node would ask for the body at once; we ask only after the route, the name and the headers are found good.
+  server.on('checkContinue', serve);
+  server.on('checkExpectation', serve);
+  server.on('clientError', refuseMalformed);
+  await listen(server, host, port);
+  const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
+  return {
+    port: (server.address() as AddressInfo).port,
+    stopAccepting: () => server.close(),
+    async close() {
+      server.close();
+      const timer = setTimeout(() => server.closeAllConnections(), FLUSH_PATIENCE_MS);
+      await closed;
+      clearTimeout(timer);
+      await Promise.allSettled(working);
+    },
+  };
+}
+
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  server: Server,
+  parts: DoorParts,
+  log: Log,
+): Promise<void> {
+  const requestId = newRequestId();
+  response.on('error', () => {});
+  let reply: Reply;
+  try {
+    const host = checkHostHeader(request.headers.host);
+    const route = findRoute(request.method ?? '', request.url ?? '');
+    reply = await answer(route, { request, response, requestId, host }, parts);
+  } catch (error) {
+    reply = errorReply(toPlatformError(error, requestId, log));
+  }
+  // A client that was not told to continue will not send its body, and the next request would be taken for it.
+  const unread = request.headers.expect !== undefined && !request.complete;
+  if (unread || !server.listening) response.setHeader('Connection', 'close');
+  sendReply(response, requestId, reply);
+  dropRestOfBody(request);
+}
+
+function toPlatformError(error: unknown, requestId: string, log: Log): PlatformError {
+  if (error instanceof PlatformError) return error;
+  log('error', 'request-failed', {
+    requestId,
+    error: messageOf(error),
+    stack: error instanceof Error ? error.stack : undefined,
+  });
+  return new PlatformError(
+    'INTERNAL_ERROR',
+    `The platform failed. Its log has the reason under request ${requestId}.`,
+    {
+      executed: 'maybe',
+      cause: error,
+    },
+  );
+}
+
+/** What is not HTTP gets a short answer where there is still somebody to read it, and the connection ends. */
+function refuseMalformed(error: Error, socket: Socket): void {
+  if (!socket.writable || systemCode(error) === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = malformedStatus(systemCode(error));
+  const body = JSON.stringify({
+    error: `${STATUS_CODES[status]}.`,
+    code: 'INVALID_REQUEST',
+    details: {},
+    executed: 'no',
+  });
+  const headers = Object.entries({
+    ...commonHeaders(newRequestId()),
+    Connection: 'close',
+    'Content-Length': String(Buffer.byteLength(body)),
+  });
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...headers.map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+function malformedStatus(code: string | undefined): number {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return 431;
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return 413;
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return 408;
+    default:
+      return 400;
+  }
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(explain(error, host, port)));
+    server.listen(port, host, resolve);
+  });
+  server.on('error', () => {});
+}
+
+function explain(error: Error, host: string, port: number): Error {
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return new Error(
+        `Port ${port} on ${host} is in use. Stop what listens there, or choose another port (0 takes any free one).`,
+        {
+          cause: error,
+        },
+      );
+    case 'EACCES':
+      return new Error(
+        `Port ${port} on ${host} needs more rights than this process has. Choose a port above 1023.`,
+        { cause: error },
+      );
+    default:
+      return error;
+  }
+}

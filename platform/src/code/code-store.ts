@@ -1,0 +1,109 @@
+/** Code folders named by the hash of their zip: written aside, made durable, then put in place by one rename. */
+
+import { randomUUID } from 'node:crypto';
+import { constants, renameSync } from 'node:fs';
+import { access, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { systemCode } from '../domain/errors.js';
+import type { DataFolder } from '../store/data-folder.js';
+import { checkBootstrap } from './bootstrap-check.js';
+import { extractZip, syncFolder } from './extract.js';
+import type { ZipLimits } from './zip-plan.js';
+
+const CODE_NAME = /^[0-9a-f]{64}$/;
+
+export class CodeStore {
+  readonly #folder: DataFolder;
+  readonly #limits: ZipLimits;
+  readonly #isUsed: (sha256: string) => boolean;
+  readonly #holds = new Map<string, number>();
+
+  /** @param isUsed does any deployed function use this code? */
+  constructor(folder: DataFolder, limits: ZipLimits, isUsed: (sha256: string) => boolean) {
+    this.#folder = folder;
+    this.#limits = limits;
+    this.#isUsed = isUsed;
+  }
+
+  pathOf(sha256: string): string {
+    return join(this.#folder.code, sha256);
+  }
+
+  /** Makes the code folder of a zip unless it is there. Hold the code before, or it may be collected at once. */
+  async install(zipFile: string, sha256: string): Promise<void> {
+    if (await this.isRunnable(sha256)) return;
+    const aside = join(this.#folder.incoming, randomUUID());
+    try {
+      await extractZip(zipFile, aside, this.#limits);
+      await checkBootstrap(join(aside, 'bootstrap'));
+      await this.#putInPlace(aside, sha256);
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+  }
+
+  /** Can a call be started from this code? */
+  async isRunnable(sha256: string): Promise<boolean> {
+    try {
+      await access(join(this.pathOf(sha256), 'bootstrap'), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Keeps code in place while a call runs from it or a deploy is about to use it. */
+  hold(sha256: string): void {
+    this.#holds.set(sha256, (this.#holds.get(sha256) ?? 0) + 1);
+  }
+
+  /** Gives a hold back and removes the code when nobody needs it any more. */
+  async release(sha256: string): Promise<void> {
+    const left = (this.#holds.get(sha256) ?? 0) - 1;
+    if (left > 0) this.#holds.set(sha256, left);
+    else this.#holds.delete(sha256);
+    await this.collect(sha256);
+  }
+
+  /** Removes code that no function names and no call holds. */
+  async collect(sha256: string): Promise<void> {
+    if (this.#holds.has(sha256) || this.#isUsed(sha256)) return;
+    await this.#remove(this.pathOf(sha256));
+  }
+
+  /** Removes what a platform that ended badly left behind. Call it before anything runs. */
+  async sweep(): Promise<void> {
+    for (const name of await readdir(this.#folder.code)) {
+      const isOurs = name === 'package.json' || (CODE_NAME.test(name) && this.#isUsed(name));
+      if (!isOurs) await this.#remove(join(this.#folder.code, name));
+    }
+  }
+
+  async #putInPlace(aside: string, sha256: string): Promise<void> {
+    const place = this.pathOf(sha256);
+    try {
+      await rename(aside, place);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+      // Another deploy of the same zip was first, or the folder there cannot run any more.
+      if (await this.isRunnable(sha256)) return;
+      await this.#remove(place);
+      await rename(aside, place);
+    }
+    await syncFolder(this.#folder.code);
+  }
+
+  /** Moves away first, in the same turn as the caller's checks, so that nobody ever sees half of the code. */
+  async #remove(path: string): Promise<void> {
+    const aside = join(this.#folder.incoming, randomUUID());
+    try {
+      renameSync(path, aside);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    await rm(aside, { recursive: true, force: true });
+  }
+}

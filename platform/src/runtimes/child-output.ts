@@ -1,0 +1,45 @@
+/** What a child prints: stdout whole up to a cap, stderr as a tail. */
+
+import type { Readable } from 'node:stream';
+
+export class CappedOutput {
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  /** @param onOverflow called once, when more than `maxBytes` arrived; nothing more is kept then */
+  constructor(stream: Readable, maxBytes: number, onOverflow: () => void) {
+    stream.on('data', (chunk: Buffer) => {
+      const fitted = this.#bytes <= maxBytes;
+      this.#bytes += chunk.length;
+      if (this.#bytes <= maxBytes) this.#chunks.push(chunk);
+      else if (fitted) {
+        this.#chunks.length = 0;
+        onOverflow();
+      }
+    });
+    stream.on('error', () => {});
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+export class OutputTail {
+  readonly #maxBytes: number;
+  #tail: Buffer = Buffer.alloc(0);
+
+  constructor(stream: Readable, maxBytes: number) {
+    this.#maxBytes = maxBytes;
+    stream.on('data', (chunk: Buffer) => {
+      const all = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
+      this.#tail = all.length > maxBytes ? Buffer.from(all.subarray(-maxBytes)) : all;
+    });
+    stream.on('error', () => {});
+  }
+
+  /** The last bytes as text; a character cut in two at the front is shown as U+FFFD. */
+  text(maxBytes = this.#maxBytes): string {
+    return this.#tail.subarray(-maxBytes).toString('utf8');
+  }
+}

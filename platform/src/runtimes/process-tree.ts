@@ -1,0 +1,86 @@
+/** All processes of one call, however they were started: what can be done to them, and who can do it. */
+
+export interface TreeLimits {
+  readonly memoryBytes: number;
+  readonly maxTasks: number;
+}
+
+export interface TreeSpec extends TreeLimits {
+  /** Unique over all calls of all platforms; a file name. */
+  readonly id: string;
+  /** The call's private folder: HOME and TMPDIR of its processes. */
+  readonly callFolder: string;
+}
+
+export interface Launch {
+  readonly file: string;
+  readonly args: readonly string[];
+  /** A file that exists after the end of the process when the bootstrap itself could not be started. */
+  readonly startFailedMarker?: string;
+}
+
+export interface TreeUsage {
+  /** Highest memory of the tree in bytes; absent when nothing measured it. */
+  readonly peakMemoryBytes?: number;
+  /** Did the kernel kill a process of the tree for its memory? */
+  readonly outOfMemory: boolean;
+}
+
+export interface ProcessTree {
+  /** How to start ./bootstrap so that it belongs to the tree from its first instruction. */
+  readonly launch: Launch;
+  /** Names the root once it runs. */
+  adopt(pid: number): void;
+  /** What the tree uses now in bytes, for platforms whose kernel does not watch it. */
+  sampleMemoryBytes(): number;
+  usage(): TreeUsage;
+  /** Kills every process and gives back what the tree took up. False when a process would not die in time. */
+  destroy(): Promise<boolean>;
+}
+
+export interface Isolation {
+  /** Plain processes of the platform's own user: they keep mistakes apart, not enemies. */
+  readonly mode: 'process';
+  /** Who enforces the memory limit. `sampled`: the platform looks every 100 ms. */
+  readonly memory: 'cgroup-v1' | 'cgroup-v2' | 'sampled';
+  /** How the processes of a call are found. A process can leave its group, and an environment, but not its cgroup. */
+  readonly processTree: 'cgroup' | 'environment-scan' | 'process-group';
+}
+
+export interface ProcessTrees {
+  readonly isolation: Isolation;
+  create(spec: TreeSpec): ProcessTree;
+  /** Kills what an earlier platform on the same data folder left running. */
+  sweep(): Promise<void>;
+  /** Shell text that does the same from outside, run when the platform dies; undefined where there is no way. */
+  readonly watchdogScript: string | undefined;
+  /** Gives back what all trees share. */
+  close(): Promise<void>;
+}
+
+const KILL_PATIENCE_MS = 5000;
+
+/** Kills until nobody is left. False when somebody still is after 5 s, as a process in a stuck system call. */
+export async function killUntilEmpty(
+  members: () => number[],
+  kill: (pids: number[]) => void,
+): Promise<boolean> {
+  const giveUpAt = performance.now() + KILL_PATIENCE_MS;
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+    const pids = members();
+    if (pids.length === 0) return true;
+    if (performance.now() > giveUpAt) return false;
+    kill(pids);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+}
+
+export function sigkill(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended by itself in the meantime.
+    }
+  }
+}

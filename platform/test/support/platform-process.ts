@@ -1,0 +1,65 @@
+/** The built platform in a process of its own, to be killed. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { build } from 'tsup';
+
+import { clientOf, type TestPlatform } from './platform.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface PlatformProcess extends Pick<TestPlatform, 'request' | 'deploy' | 'invoke'> {
+  readonly url: string;
+  readonly child: ChildProcess;
+  kill(): Promise<void>;
+}
+
+/** Bundles the sources as they are now into `folder`, so that no test runs yesterday's build. */
+export async function buildPlatform(folder: string): Promise<string> {
+  await build({
+    config: false,
+    entry: [`${ROOT}/src/index.ts`],
+    format: 'esm',
+    target: 'node22',
+    platform: 'node',
+    outDir: folder,
+    tsconfig: `${ROOT}/../tsconfig.json`,
+    removeNodeProtocol: false,
+    external: ['yauzl'],
+    sourcemap: false,
+    clean: false,
+    silent: true,
+  });
+  return `${folder}/index.js`;
+}
+
+export async function spawnPlatform(built: string, options: object): Promise<PlatformProcess> {
+  const script = `
+    const { startPlatform } = await import(process.argv[1]);
+    const platform = await startPlatform(JSON.parse(process.argv[2]));
+    console.log(platform.url);`;
+  const child = spawn(
+    process.execPath,
+    ['--input-type=module', '-e', script, built, JSON.stringify(options)],
+    {
+      env: { PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const lines = createInterface({ input: child.stdout });
+  const [url] = (await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [''])])) as [string];
+  if (url === '') throw new Error('the platform did not start');
+  return {
+    url,
+    child,
+    ...clientOf(url),
+    async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

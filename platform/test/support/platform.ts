@@ -1,0 +1,111 @@
+/** A platform of the test's own, in a folder of its own, and the few requests tests make of it. */
+
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { LogLine } from '../../src/index.js';
+import { type Platform, type PlatformOptions, startPlatform } from '../../src/index.js';
+import { bootstrapZip } from './zip.js';
+
+export interface JsonReply {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into bodies of every shape
+  readonly body: any;
+}
+
+export interface TestPlatform extends AsyncDisposable {
+  readonly platform: Platform;
+  readonly dataDir: string;
+  readonly log: LogLine[];
+  request(method: string, path: string, options?: RequestOptions): Promise<JsonReply>;
+  deploy(id: string, zipOrScript: Buffer | string, config?: object, query?: string): Promise<JsonReply>;
+  invoke(
+    id: string,
+    args?: ArrayLike<number>,
+    headers?: Record<string, string>,
+    signal?: AbortSignal,
+  ): Promise<JsonReply>;
+}
+
+export interface RequestOptions {
+  readonly body?: string | Buffer;
+  readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
+export async function tempFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'platform-test-'));
+}
+
+export async function testPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
+  const dataDir = options.dataDir ?? (await tempFolder());
+  const log: LogLine[] = [];
+  const platform = await startPlatform({ port: 0, dataDir, log: (line) => log.push(line), ...options });
+  const client = clientOf(platform.url);
+  return {
+    platform,
+    dataDir,
+    log,
+    ...client,
+    async [Symbol.asyncDispose]() {
+      await platform.close();
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export function clientOf(url: string): Pick<TestPlatform, 'request' | 'deploy' | 'invoke'> {
+  const request: TestPlatform['request'] = async (method, path, { body, headers, signal } = {}) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
+      ...(headers !== undefined && { headers }),
+      ...(signal !== undefined && { signal }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  };
+  return {
+    request,
+    deploy: (id, zipOrScript, config, query = '') =>
+      request('PUT', `/api/functions/${id}${query}`, {
+        body: typeof zipOrScript === 'string' ? bootstrapZip(zipOrScript) : zipOrScript,
+        headers: {
+          'Content-Type': 'application/zip',
+          ...(config !== undefined && {
+            'X-Blueprint-Config': Buffer.from(JSON.stringify(config)).toString('base64'),
+          }),
+        },
+      }),
+    invoke: (id, args = [], headers = {}, signal) =>
+      request('POST', `/api/functions/${id}/invoke`, {
+        body: JSON.stringify({ job_id: 7, args: Array.from(args) }),
+        headers: { 'Content-Type': 'application/json', ...headers },
+        ...(signal !== undefined && { signal }),
+      }),
+  };
+}
+
+export async function eventually(
+  check: () => boolean | Promise<boolean>,
+  what: string,
+  patienceMs = 15_000,
+): Promise<void> {
+  const giveUpAt = Date.now() + patienceMs;
+  while (!(await check())) {
+    if (Date.now() > giveUpAt) throw new Error(`did not happen in ${patienceMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** The private folders of calls that are there now; each platform on the data folder has a folder of its own for them. */
+export async function callFolders(dataDir: string): Promise<string[]> {
+  const platforms = await readdir(join(dataDir, 'calls'));
+  return (await Promise.all(platforms.map((name) => readdir(join(dataDir, 'calls', name))))).flat();
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Installs what the suites beside npm test meet for real. Nothing of it is needed by a user, or by npm test.
+set -eu
+need() { command -v "$1" >/dev/null 2>&1; }
+if ! need redis-server; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null
+fi
+redis-server --version

@@ -1,0 +1,70 @@
+/** `jobferry run`: requests in as lines of JSON, outcomes out as lines of JSON. */
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { Command } from 'commander';
+import { type JobRunnerBuilder, type Outcome, type RunSummary, stopOnSignals } from '../../index.js';
+import { loadModule } from '../../packaging/index.js';
+import { fromNdjson, toNdjson } from '../../sources/index.js';
+import { EXIT, usageError } from '../exit-codes.js';
+import type { Finish } from '../program.js';
+
+type Builder = JobRunnerBuilder<Outcome>;
+
+export function runCommand(finish: Finish): Command {
+  return new Command('run')
+    .description('run jobs from lines of JSON and print one outcome a line')
+    .argument('<config>', 'file whose default export is a runner builder, or a function that returns one')
+    .option('--input <file>', 'where the lines come from; default stdin')
+    .addHelpText(
+      'after',
+      `
+A line in:   {"jobName":"square","input":7}   or with "jobId"; also callId, deadline, metadata
+A line out:  {"jobName":"square","status":"ok","value":49,…}
+The outcomes come in the order in which jobs end. A line that makes no sense gives a failed outcome with its number.
+The exit code is 1 when any job failed.
+
+Examples:
+  $ echo '{"jobName":"square","input":7}' | jobferry run runner.ts
+  $ jobferry run runner.ts --input requests.ndjson > outcomes.ndjson`,
+    )
+    .action(async (config: string, { input }: { input?: string }) => {
+      const builder = await loadBuilder(config);
+      const lines = await openInput(input);
+      const runner = builder
+        .producer(fromNdjson(lines), { name: 'lines' })
+        .consumer(toNdjson(process.stdout), { name: 'stdout' })
+        .build();
+      stopOnSignals(runner);
+      // Waiting for input must not keep a stopped run from ending.
+      runner.once('draining', () => lines.destroy());
+      const summary = await runner.run();
+      const isFine = summary.ok === summary.accepted && summary.parked === 0;
+      console.error(describe(summary));
+      finish({ lines: [], data: { summary }, exitCode: isFine ? EXIT.ok : EXIT.failed });
+    });
+}
+
+async function loadBuilder(config: string): Promise<Builder> {
+  const { default: exported } = await loadModule(config);
+  const builder = (typeof exported === 'function' ? await exported() : exported) as
+    | Partial<Builder>
+    | undefined;
+  if (typeof builder?.producer === 'function' && typeof builder.build === 'function')
+    return builder as Builder;
+  throw usageError(
+    `${config} must export a runner builder, or a function that returns one, as its default: export default JobRunner.builder().job(…) without build().`,
+  );
+}
+
+async function openInput(path: string | undefined): Promise<Readable> {
+  if (path === undefined) return process.stdin;
+  try {
+    return (await open(path)).createReadStream();
+  } catch (cause) {
+    throw usageError(`--input cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+}
+
+function describe({ accepted, ok }: RunSummary): string {
+  return `${accepted} jobs: ${ok} ok, ${accepted - ok} not`;
+}

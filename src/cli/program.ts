@@ -1,0 +1,58 @@
+/** Puts the commands together and turns however one ends into an exit code. */
+import { Command, CommanderError, type OutputConfiguration } from 'commander';
+import { deployCommand } from './commands/deploy.js';
+import { devCommand } from './commands/dev.js';
+import { doctorCommand } from './commands/doctor.js';
+import { healthCommand } from './commands/health.js';
+import { invokeCommand } from './commands/invoke.js';
+import { runCommand } from './commands/run.js';
+import { undeployCommand } from './commands/undeploy.js';
+import { warmCommand } from './commands/warm.js';
+import { EXIT, EXIT_CODES_HELP, usageError } from './exit-codes.js';
+import { ownVersion } from './own-version.js';
+import { printError, printReport, type Report } from './report.js';
+
+/** Turns the work of a command into its action; the report is printed by `runCli`. */
+export type Finish = (report: Report) => void;
+
+/** @returns the exit code; nothing is thrown. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json');
+  let report: Report | undefined;
+  const program = buildProgram((finished) => {
+    report = finished;
+  }, json);
+  try {
+    if (args.length === 0) program.help();
+    await program.parseAsync(args, { from: 'user' });
+    return report === undefined ? EXIT.ok : printReport(report, json);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return printError(error, json);
+    if (error.exitCode === 0) return EXIT.ok; // --help or --version
+    return printError(usageError(`${error.message.replace(/^error: /, '')} (--help shows how)`), json);
+  }
+}
+
+function buildProgram(finish: Finish, json: boolean): Command {
+  const program = new Command('jobferry')
+    .description('Send each registered job to the FaaS it belongs on and run the rest locally.')
+    .version(ownVersion())
+    .addHelpText('after', `${EXIT_CODES_HELP}\n\nThe key of the platform is read from JOBFERRY_TOKEN.`);
+  // Written once by printError, in one form, instead of by commander.
+  const output: OutputConfiguration = { writeErr: () => {} };
+  const commands = [
+    devCommand,
+    deployCommand,
+    invokeCommand,
+    healthCommand,
+    warmCommand,
+    undeployCommand,
+    runCommand,
+    doctorCommand,
+  ];
+  for (const make of commands) {
+    const command = make(finish).option('--json', 'print one JSON object as the last line', json);
+    program.addCommand(command.configureOutput(output).exitOverride());
+  }
+  return program.configureOutput(output).exitOverride();
+}

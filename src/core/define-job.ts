@@ -1,0 +1,240 @@
+/** defineJob: what a job runner says once about a job. */
+import { bytesCodec, type Codec, jsonCodec } from './codec.js';
+import { FaasError } from './errors.js';
+import type { FunctionConfig } from './executor.js';
+import { checkJobId, type JobCall, type JobId, type Metadata } from './job.js';
+import type { RetryPolicy } from './retry-policy.js';
+import type { StandardSchema } from './standard-schema.js';
+
+/** What a handler may know about the call it works on. */
+export interface JobContext {
+  readonly jobId: JobId;
+  readonly jobName: string;
+  readonly callId: string;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  readonly metadata: Metadata;
+  /** Epoch milliseconds; `Infinity` for none. */
+  readonly deadline: number;
+  /** Aborted at the deadline or when the caller gives up. Pass it to everything that waits. */
+  readonly signal: AbortSignal;
+  /** Milliseconds left until the deadline, never negative. */
+  remainingMs(): number;
+}
+
+export type JobHandler<Input, Output> = (input: Input, context: JobContext) => Output | Promise<Output>;
+
+/** The promises of a job, all optional. */
+export interface JobOptions {
+  /** Milliseconds for the call with all its attempts. Default: the runner's, 300 000. */
+  readonly timeoutMs?: number;
+  /** Running it twice does no harm: doubtful failures may be retried, calls may be hedged. Default false. */
+  readonly idempotent?: boolean;
+  /** How failures are retried; `false` for never. Default: the runner's policy. */
+  readonly retry?: Partial<RetryPolicy> | false;
+  /** The most calls of this job at once. Default: no limit of its own. */
+  readonly concurrency?: number;
+  /** Run the local handler when a FaaS call certainly did not run. Default false. */
+  readonly localFallback?: boolean;
+  /** What the function needs where it is deployed; checked against the executor's limits at start. */
+  readonly config?: Partial<FunctionConfig>;
+}
+
+export interface JobDefinition<Id extends JobId, Name extends string, Input, Output> extends JobOptions {
+  /** Unsigned 32-bit, unique in a runner. */
+  readonly id: Id;
+  /** Unique in a runner; shown in outcomes, logs and metrics. */
+  readonly name: Name;
+  /** What the job does. Optional for a job that only runs on a FaaS. */
+  readonly handler?: (input: Input, context: JobContext) => Output;
+  /** Validates the input, before it is sent and again where it runs. */
+  readonly input?: StandardSchema<unknown, Input>;
+  /** Validates the output where it arrives. */
+  readonly output?: StandardSchema<unknown, Awaited<Output>>;
+  /** `json` (default), `bytes`, or your own for both directions. */
+  readonly codec?: 'json' | 'bytes' | JobCodec<Input, Awaited<Output>>;
+}
+
+export interface JobCodec<Input, Output> {
+  readonly input: Codec<Input>;
+  readonly output: Codec<Output>;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Names the call; the same id twice is the same logical call. Default: a new random id. */
+  readonly callId?: string;
+  /** Epoch milliseconds. Default: now + the job's `timeoutMs`. */
+  readonly deadline?: number;
+  readonly metadata?: Metadata;
+  /** Called once the outcome has reached every consumer. */
+  readonly ack?: () => void | Promise<void>;
+  /** Called when the call ended without that: offer it again later. */
+  readonly nack?: (reason: unknown) => void | Promise<void>;
+}
+
+/** One item of a producer: which job, with what. */
+export interface JobRequest<Input = unknown> extends CallOptions {
+  readonly jobId: JobId;
+  readonly input: Input;
+}
+
+export interface Job<Id extends JobId = JobId, Name extends string = string, Input = never, Output = unknown>
+  extends JobOptions {
+  readonly id: Id;
+  readonly name: Name;
+  readonly handler: JobHandler<Input, Output> | undefined;
+  // Without Input and Output, so that every job is an AnyJob.
+  readonly input: StandardSchema | undefined;
+  readonly output: StandardSchema | undefined;
+  readonly codec: JobCodec<unknown, unknown>;
+  /** A request for a producer: `producer([square.call(7)])`. */
+  call(...args: CallArguments<Input>): JobRequest<Input>;
+  readonly [JOB]: true;
+}
+
+/** The input may be left out where the job takes none. */
+export type CallArguments<Input> = undefined extends Input
+  ? [input?: Input, options?: CallOptions]
+  : [input: Input, options?: CallOptions];
+
+/** Any job, whatever it takes and gives; `call` is left out, since its argument is what differs. */
+export type AnyJob = Omit<Job<JobId, string, never, unknown>, 'call'>;
+
+const JOB: unique symbol = Symbol.for('jobferry.Job') as never;
+
+/** True for what `defineJob` returned, in any install of this package. */
+export function isJob(value: unknown): value is AnyJob {
+  return typeof value === 'object' && value !== null && JOB in value;
+}
+
+/**
+ * Defines a job: id, name, handler and promises. Input and output types come from the handler or the schemas.
+ * @throws {FaasError} CONFIG for an id that is no u32, an empty name, or an option out of range.
+ */
+export function defineJob<const Id extends JobId, const Name extends string, Input, Output>(
+  definition: JobDefinition<Id, Name, Input, Output>,
+): Job<Id, Name, Input, Awaited<Output>> {
+  checkJobId(definition.id);
+  const job = {
+    timeoutMs: definition.timeoutMs,
+    idempotent: definition.idempotent ?? false,
+    retry: definition.retry,
+    concurrency: definition.concurrency,
+    localFallback: definition.localFallback ?? false,
+    config: definition.config,
+    id: definition.id,
+    name: definition.name,
+    handler: definition.handler,
+    input: definition.input,
+    output: definition.output,
+    codec: chooseCodec(definition.codec),
+    call: (input: Input, options?: CallOptions): JobRequest<Input> => ({
+      ...options,
+      jobId: definition.id,
+      input,
+    }),
+    [JOB]: true,
+  };
+  checkDefinition(definition);
+  return Object.freeze(job) as unknown as Job<Id, Name, Input, Awaited<Output>>;
+}
+
+function chooseCodec<Input, Output>(
+  codec: JobDefinition<JobId, string, Input, Output>['codec'],
+): JobCodec<unknown, unknown> {
+  if (codec === undefined || codec === 'json') return { input: jsonCodec, output: jsonCodec };
+  if (codec === 'bytes') {
+    return { input: bytesCodec as Codec<unknown>, output: bytesCodec as Codec<unknown> };
+  }
+  return codec as JobCodec<unknown, unknown>;
+}
+
+const KNOWN_OPTIONS = new Set([
+  'id',
+  'name',
+  'handler',
+  'input',
+  'output',
+  'codec',
+  'timeoutMs',
+  'idempotent',
+  'retry',
+  'concurrency',
+  'localFallback',
+  'config',
+]);
+
+function checkDefinition(definition: object & { name?: unknown }): void {
+  const { name, handler, timeoutMs, concurrency, codec } = definition as Record<string, unknown>;
+  const faults: string[] = [];
+  for (const key of Object.keys(definition)) {
+    if (!KNOWN_OPTIONS.has(key))
+      faults.push(`unknown option "${key}" (known: ${[...KNOWN_OPTIONS].join(', ')})`);
+  }
+  if (typeof name !== 'string' || name.trim() === '') faults.push('name must be a string that is not empty');
+  if (handler !== undefined && typeof handler !== 'function') faults.push('handler must be a function');
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
+    faults.push('timeoutMs must be a number above 0');
+  }
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && Number(concurrency) > 0)) {
+    faults.push('concurrency must be an integer above 0');
+  }
+  if (typeof codec === 'string' && codec !== 'json' && codec !== 'bytes') {
+    faults.push(`codec must be "json", "bytes" or { input, output }, not "${codec}"`);
+  }
+  if (faults.length === 0) return;
+  throw new FaasError({
+    code: 'CONFIG',
+    executed: 'no',
+    message: `Job ${String(name)}: ${faults.join('; ')}.`,
+  });
+}
+
+/** Builds the context a handler sees from a call. */
+export function jobContext(
+  call: Omit<JobCall, 'args'>,
+  jobName: string,
+  context: { readonly deadline: number; readonly signal: AbortSignal },
+): JobContext {
+  return new HandlerContext(call, jobName, context);
+}
+
+// A class with getters, since making the signal is dear and most handlers never ask for it.
+class HandlerContext implements JobContext {
+  readonly jobName: string;
+  readonly #call: Omit<JobCall, 'args'>;
+  readonly #context: { readonly deadline: number; readonly signal: AbortSignal };
+
+  constructor(
+    call: Omit<JobCall, 'args'>,
+    jobName: string,
+    context: { readonly deadline: number; readonly signal: AbortSignal },
+  ) {
+    this.#call = call;
+    this.jobName = jobName;
+    this.#context = context;
+  }
+
+  get jobId(): JobId {
+    return this.#call.jobId;
+  }
+  get callId(): string {
+    return this.#call.callId;
+  }
+  get attempt(): number {
+    return this.#call.attempt;
+  }
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+  get deadline(): number {
+    return this.#context.deadline;
+  }
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+  remainingMs(): number {
+    return Math.max(0, this.#context.deadline - Date.now());
+  }
+}

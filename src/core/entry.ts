@@ -1,0 +1,66 @@
+/** Runs a job on bytes: what every entry inside a FaaS, and the memory executor, do around the handler. */
+import { encodeWith } from './codec.js';
+import { type AnyJob, type JobContext, type JobHandler, jobContext } from './define-job.js';
+import { FaasError, functionError } from './errors.js';
+import type { CallContext } from './executor.js';
+import type { JobCall } from './job.js';
+import { validate } from './standard-schema.js';
+
+/**
+ * Decodes and validates the input, runs the handler, encodes the output.
+ * @throws {FaasError} INVALID_REQUEST (`executed: no`) for bad input, FUNCTION_ERROR for what the handler throws.
+ */
+export async function runJob(
+  job: AnyJob,
+  call: JobCall,
+  context: Pick<CallContext, 'deadline' | 'signal'>,
+  provider: string,
+): Promise<Uint8Array> {
+  const input = decodeInput(job, call.args);
+  const output = await runHandler(job, input, jobContext(call, job.name, context), provider);
+  const what = `The output of job "${job.name}"`;
+  try {
+    return encodeWith(job.codec.output, output, what);
+  } catch (cause) {
+    throw FaasError.is(cause) ? cause.with({ code: 'FUNCTION_ERROR', executed: 'yes' }) : cause;
+  }
+}
+
+/** Validates, runs the handler, and turns what it throws into a FUNCTION_ERROR. Values in, values out. */
+export async function runHandler(
+  job: AnyJob,
+  input: unknown,
+  context: JobContext,
+  provider: string,
+): Promise<unknown> {
+  const handler = job.handler as JobHandler<unknown, unknown> | undefined;
+  if (handler === undefined) {
+    throw new FaasError({
+      code: 'CONFIG',
+      executed: 'no',
+      provider,
+      message: `Job "${job.name}" has no handler to run on ${provider}. Add one to defineJob, or send the job to an executor.`,
+    });
+  }
+  const schema = job.input;
+  const checked =
+    schema === undefined ? input : await validate(schema, input, `The input of job "${job.name}"`, 'no');
+  try {
+    return await handler(checked, context);
+  } catch (thrown) {
+    throw functionError(thrown, { provider, functionName: job.name });
+  }
+}
+
+function decodeInput(job: AnyJob, args: Uint8Array): unknown {
+  try {
+    return job.codec.input.decode(args);
+  } catch (cause) {
+    throw new FaasError({
+      code: 'INVALID_REQUEST',
+      executed: 'no',
+      message: `The input of job "${job.name}" (${args.length} bytes) is not valid ${job.codec.input.contentType}.`,
+      cause,
+    });
+  }
+}

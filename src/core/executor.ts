@@ -1,0 +1,145 @@
+/** The interfaces of the house: the data plane a runner needs, and the life cycle beside it. */
+import type { FaasError } from './errors.js';
+import type { JobCall, JobId, JobResult } from './job.js';
+
+/** What a runner needs and what layers wrap: one verb. */
+export interface FaasInvoker {
+  /** Stable provider id for logs, metrics and errors, for example `custom-http`. */
+  readonly provider: string;
+  readonly limits: ProviderLimits;
+  /**
+   * Makes exactly one attempt.
+   * @throws {FaasError} always, with `executed` telling the truth about this attempt.
+   */
+  invoke(call: JobCall, context: CallContext): Promise<JobResult>;
+  /** Frees what is held. Calling it twice is fine; calls after it fail with CONFIG. */
+  close?(): Promise<void>;
+}
+
+/** Cancellation and time, shared by everything that works on one call. */
+export interface CallContext {
+  /** Epoch milliseconds; `Infinity` for no deadline. */
+  readonly deadline: number;
+  /** Made on first use: one AbortSignal per call costs 20-30 % of the request rate. */
+  readonly signal: AbortSignal;
+  /**
+   * Calls `listener` once when the call is cancelled or its deadline passes; at once if that has happened.
+   * Returns the unsubscribe function. Hot paths use this instead of `signal`.
+   */
+  onCancel(listener: (reason: FaasError) => void): () => void;
+}
+
+/** The control plane: bring a job's function into being, look at it, take it away. */
+export interface FaasLifecycle {
+  /** Creates or updates. Resolves when the function can be invoked. The same content again changes nothing. */
+  deployJob(
+    jobId: JobId,
+    artifact: Artifact,
+    config?: Partial<FunctionConfig>,
+    signal?: AbortSignal,
+  ): Promise<Deployment>;
+  getDeployment(jobId: JobId, signal?: AbortSignal): Promise<Deployment | undefined>;
+  listDeployments(signal?: AbortSignal): Promise<Deployment[]>;
+  /** A function that is missing or unhealthy is an answer, not an error. */
+  healthCheck(jobId: JobId, signal?: AbortSignal): Promise<Health>;
+  /** Prepares instances without running the job; resolves to how many are warm now. */
+  warm(jobId: JobId, instances?: number, signal?: AbortSignal): Promise<number>;
+  /** Twice is fine. */
+  undeployJob(jobId: JobId, signal?: AbortSignal): Promise<void>;
+  logs(jobId: JobId, options?: LogOptions): AsyncIterable<LogEntry>;
+}
+
+export interface FaasExecutor extends FaasInvoker, FaasLifecycle {}
+
+/** What a provider can take, as data. An absent limit is one the provider does not state. */
+export interface ProviderLimits {
+  /** The largest encoded input of a call, in bytes. */
+  readonly maxPayloadBytes?: number;
+  /** The largest encoded output, in bytes. */
+  readonly maxResultBytes?: number;
+  readonly memoryMb?: NumberRange;
+  readonly timeoutSecs?: NumberRange;
+  readonly maxConcurrency?: NumberRange;
+  readonly maxArtifactBytes?: number;
+  /** What a function name must match. */
+  readonly namePattern?: RegExp;
+  /** The day these figures were read, `YYYY-MM-DD`. */
+  readonly asOf: string;
+  /** Where they were read. */
+  readonly source: string;
+}
+
+export interface NumberRange {
+  readonly min: number;
+  readonly max: number;
+  /** Values must be `min` plus a multiple of this; absent means any integer. */
+  readonly step?: number;
+}
+
+/** How a function shall run. What a provider cannot honour is refused at deploy with the field's name. */
+export interface FunctionConfig {
+  /** Default 512. */
+  readonly memoryMb: number;
+  /** Default 300. */
+  readonly timeoutSecs: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** The most calls the provider may run at once; absent leaves it to the provider. */
+  readonly maxConcurrency?: number;
+  /** How many instances stay warm; absent or 0 for none. */
+  readonly keepWarm?: number;
+  /** Environment name -> reference to a secret that the provider keeps. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What is uploaded. */
+export interface Artifact {
+  readonly format: 'zip';
+  readonly bytes: Uint8Array;
+  /** Lower-case hex SHA-256 of `bytes`. */
+  readonly sha256: string;
+}
+
+/** A function as its provider describes it. */
+export interface Deployment {
+  readonly jobId: JobId;
+  readonly functionName: string;
+  readonly provider: string;
+  /** Where it is invoked, as reported by the provider. */
+  readonly endpoint: string;
+  readonly memoryMb?: number;
+  readonly timeoutSecs?: number;
+  readonly maxConcurrency?: number;
+  /** RFC 3339. */
+  readonly deployedAt?: string;
+  readonly artifactBytes?: number;
+  readonly sha256?: string;
+  /** Measured by the provider, absent otherwise. */
+  readonly coldStartMs?: number;
+}
+
+export interface Health {
+  readonly status: 'healthy' | 'unhealthy' | 'missing';
+  /** Why it is not healthy, in the provider's words. */
+  readonly reason?: string;
+  /** RFC 3339. */
+  readonly lastInvocation?: string;
+  readonly totalInvocations?: number;
+}
+
+export interface LogOptions {
+  readonly since?: Date;
+  /** Keep waiting for new entries. Default false. */
+  readonly follow?: boolean;
+  /** At most this many of the newest entries. */
+  readonly tail?: number;
+  readonly callId?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface LogEntry {
+  readonly time: Date;
+  readonly message: string;
+  readonly callId?: string;
+  readonly stream?: 'stdout' | 'stderr';
+}

@@ -1,0 +1,75 @@
+/** The JSON a platform hands to a function -> the call the job sees. */
+import { checkJobId, type JobCall, type Metadata } from '../../core/job.js';
+import { scanByteArray } from './byte-array.js';
+
+/**
+ * Reads `{job_id, args, call_id?, attempt?, deadline_ms?, metadata?}`. Only the first two are mandatory: a platform
+ * of spec 1.0 sends nothing else.
+ * @throws {TypeError} that names the field which is wrong.
+ */
+export function readRequest(text: Buffer, deadlineMs = Infinity): JobCall {
+  const { fields, args } = readFields(text);
+  const { call_id: callId, attempt, deadline_ms: deadline } = fields;
+  return {
+    jobId: checkJobId(fields['job_id']),
+    args,
+    callId: typeof callId === 'string' ? callId : '',
+    attempt: typeof attempt === 'number' ? attempt : 1,
+    deadline: Math.min(typeof deadline === 'number' ? deadline : Infinity, deadlineMs),
+    idempotent: false,
+    metadata: readMetadata(fields['metadata']),
+  };
+}
+
+type Fields = Record<string, unknown>;
+
+function readFields(text: Buffer): { fields: Fields; args: Uint8Array } {
+  const fast = readFast(text);
+  if (fast !== undefined) return fast;
+  const fields = parseObject(text.toString('utf8'));
+  return { fields, args: readArgs(fields['args']) };
+}
+
+const ARGS_KEY = '"args":';
+
+/** Cuts the array out, so that JSON.parse sees only the small rest; undefined when the text is not that plain. */
+function readFast(text: Buffer): { fields: Fields; args: Uint8Array } | undefined {
+  const key = text.indexOf(ARGS_KEY);
+  if (key < 0) return undefined;
+  const before = text.toString('utf8', 0, key);
+  // Inside a string or a nested object it would be another "args".
+  if (before.lastIndexOf('{') !== before.indexOf('{') || /[[\\]/.test(before)) return undefined;
+  const array = scanByteArray(text, key + ARGS_KEY.length);
+  if (array === undefined) return undefined;
+  const after = text.toString('utf8', array.end);
+  // A second "args" would win in JSON.parse.
+  if (after.includes('"args"')) return undefined;
+  return { fields: parseObject(`${before}"args":[]${after}`), args: array.bytes };
+}
+
+function parseObject(text: string): Fields {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TypeError('The request is not a JSON object.');
+  }
+  return value as Fields;
+}
+
+function readArgs(args: unknown): Uint8Array {
+  if (!Array.isArray(args)) throw new TypeError('"args" of the request is not an array of integers 0-255.');
+  const bytes = new Uint8Array(args.length);
+  args.forEach((value: unknown, index) => {
+    if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255) {
+      throw new TypeError(
+        `"args" of the request holds something that is no integer 0-255 at index ${index}.`,
+      );
+    }
+    bytes[index] = value as number;
+  });
+  return bytes;
+}
+
+function readMetadata(value: unknown): Metadata {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => typeof entry === 'string'));
+}

@@ -1,0 +1,139 @@
+/** A TypeScript or JavaScript handler -> one self-contained `bootstrap` file in a deterministic zip. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
+import { FaasError } from '../core/errors.js';
+import type { Artifact } from '../core/executor.js';
+import { buildOrExplain } from './build-errors.js';
+import { OWN_SPECIFIER, ownModule, resolveOwn } from './own-package.js';
+import { type Canonical, canonicalPaths, canonicalText, withSourceMap } from './stable-paths.js';
+import { packageFiles } from './zip.js';
+
+export interface HandlerOptions {
+  /** A .ts, .js, .mts, … file that exports jobs, or a function `(input, context) => output` as its default. */
+  readonly entry: string;
+  /** Packages left out of the bundle; the platform must provide them. Default: none. */
+  readonly external?: readonly string[];
+  /** Smaller and quicker to start; names of functions and classes are kept. Default true. */
+  readonly minify?: boolean;
+  /** Stack traces name lines of the source. Makes the artifact larger. Default false. */
+  readonly sourcemap?: boolean;
+}
+
+const SHEBANG = '#!/usr/bin/env node';
+// Node reads the map of its first file only when told to on the command line.
+const SHEBANG_WITH_MAPS = '#!/usr/bin/env -S node --enable-source-maps';
+// import.meta does not exist in CommonJS, and packages use its url to find their own files.
+const IMPORT_META = "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;";
+
+/**
+ * Bundles the entry with everything it imports into one CommonJS file that speaks the bootstrap protocol (stdin and
+ * stdout) and the Lambda Runtime API. The same input gives the same bytes in any folder.
+ * The code is not run here, so what only its run can show (two jobs with one id) is reported by the function.
+ * @throws {FaasError} CONFIG for a missing file, a syntax error (with file:line:column), an import that cannot be
+ * resolved, a top-level await, or a module without exports.
+ */
+export async function packageHandler(options: HandlerOptions): Promise<Artifact> {
+  const entry = resolve(options.entry);
+  await checkEntry(entry);
+  await checkExports(entry);
+  const bytes = await bundle(entry, options);
+  return packageFiles([{ path: 'bootstrap', bytes, mode: 0o755 }]);
+}
+
+async function checkEntry(entry: string): Promise<void> {
+  const stats = await stat(entry).catch(() => undefined);
+  if (stats?.isFile()) return;
+  throw config(stats === undefined ? `${entry} does not exist.` : `${entry} is not a file.`);
+}
+
+/** Packages stay outside here: only the user's own files are read, which takes a few milliseconds. */
+async function checkExports(entry: string): Promise<void> {
+  const { metafile } = await buildOrExplain(entry, {
+    ...common(entry),
+    entryPoints: [entry],
+    packages: 'external',
+    format: 'esm',
+    write: false,
+    outdir: dirname(entry),
+    metafile: true,
+  });
+  const { inputs, outputs } = metafile as Metafile;
+  const isCommonJs = inputs[basename(entry)]?.format === 'cjs';
+  const hasExports = Object.values(outputs).some((output) => output.exports.length > 0);
+  if (isCommonJs || hasExports) return;
+  throw config(
+    `${entry} exports nothing. Export what defineJob returns, or a function (input, context) => output as the default.`,
+  );
+}
+
+async function bundle(entry: string, { external = [], minify = true, sourcemap = false }: HandlerOptions) {
+  const { metafile, outputFiles } = await buildOrExplain(entry, {
+    ...common(entry),
+    stdin: {
+      contents: `${sourcemap ? SHEBANG_WITH_MAPS : SHEBANG}
+import { serve } from ${JSON.stringify(ownModule('packaging/bootstrap'))};
+import * as jobs from ${JSON.stringify(`./${basename(entry)}`)};
+serve(jobs);`,
+      resolveDir: dirname(entry),
+      sourcefile: 'bootstrap',
+    },
+    plugins: [ownImports],
+    external: [...external],
+    format: 'cjs',
+    minify,
+    keepNames: true,
+    sourcemap: sourcemap && 'external',
+    sourcesContent: false,
+    write: false,
+    outfile: `${dirname(entry)}/bootstrap.js`,
+    metafile: true,
+    define: {
+      'import.meta.url': 'importMetaUrl',
+      'import.meta.filename': '__filename',
+      'import.meta.dirname': '__dirname',
+    },
+    banner: { js: IMPORT_META },
+  });
+  const canonical = canonicalPaths(Object.keys((metafile as Metafile).inputs), entry);
+  return assemble(outputFiles ?? [], canonical, minify);
+}
+
+function assemble(
+  files: readonly { path: string; text: string }[],
+  canonical: Canonical,
+  minify: boolean,
+): string {
+  const code = files.find((file) => file.path.endsWith('.js'))?.text ?? '';
+  const map = files.find((file) => file.path.endsWith('.map'))?.text;
+  const stable = minify ? code : canonicalText(code, canonical);
+  return map === undefined ? stable : withSourceMap(stable, map, canonical);
+}
+
+function common(entry: string) {
+  return {
+    bundle: true,
+    platform: 'node',
+    target: 'node22',
+    absWorkingDir: dirname(entry),
+    logLevel: 'silent',
+    charset: 'utf8',
+  } satisfies BuildOptions;
+}
+
+/** The user's `jobferry` is the one that packages it: one copy in the bundle, and no install needed beside it. */
+const ownImports: Plugin = {
+  name: 'own-imports',
+  setup(build) {
+    build.onResolve({ filter: OWN_SPECIFIER }, ({ path }) => {
+      const file = resolveOwn(path);
+      return file === undefined
+        ? { errors: [{ text: `jobferry does not export "${path}"` }] }
+        : { path: file, sideEffects: false };
+    });
+  },
+};
+
+function config(message: string): FaasError {
+  return new FaasError({ code: 'CONFIG', executed: 'no', message: `Nothing to package: ${message}` });
+}

@@ -1,0 +1,177 @@
+/** The builder: collects what a runner is made of, with the types of its jobs. */
+import type { AnyJob, JobHandler } from '../core/define-job.js';
+import type { FaasInvoker } from '../core/executor.js';
+import { checkJobId, type JobId } from '../core/job.js';
+import type { Layer } from '../core/layer.js';
+import type { RetryPolicy } from '../core/retry-policy.js';
+// The one layer a runner has by default. It loads nothing until the first failure.
+import { retry } from '../layers/retry.js';
+import { FaasRegistry } from '../registry.js';
+import type { RunnerConfig } from './config.js';
+import type { ConsumerOptions, ConsumerSpec } from './consumer-lane.js';
+import type { ProducerOptions, ProducerSource, ProducerSpec } from './intake.js';
+import type { ProducerItem } from './item.js';
+import type { JobRunner } from './job-runner.js';
+import type { Outcome, OutcomeOf, RunSummary } from './outcome.js';
+import type { BackgroundService } from './services.js';
+
+/** Outcomes of `always` and `fallback` handlers, which take any job. */
+export type UntypedOutcome = Outcome & { readonly route: 'always' | 'fallback' };
+
+const CONSUMER_DEFAULTS: Required<Omit<ConsumerOptions, 'name'>> = {
+  bufferSize: 16_384,
+  bufferBytes: 64 * 1024 * 1024,
+  timeoutMs: 30_000,
+  attempts: 3,
+  overflow: 'wait',
+};
+
+/**
+ * Builds a {@link JobRunner}. `Outcomes` is the union of what the consumers will see.
+ * The order of calls does not matter, except that a consumer's type knows the jobs added before it.
+ */
+export class JobRunnerBuilder<Outcomes = never> {
+  readonly #jobs: AnyJob[] = [];
+  readonly #producers: ProducerSpec[] = [];
+  readonly #consumers: ConsumerSpec[] = [];
+  readonly #registry = new FaasRegistry();
+  readonly #executorConcurrency = new Map<FaasInvoker, number>();
+  readonly #always: JobHandler<unknown, unknown>[] = [];
+  readonly #services: BackgroundService[] = [];
+  readonly #shutdownHandlers: (() => void | Promise<void>)[] = [];
+  readonly #layers: Layer[] = [];
+  #fallback: JobHandler<unknown, unknown> | undefined;
+  #retry: Partial<RetryPolicy> | false = {};
+  #concurrency = 1024;
+  #timeoutMs = 300_000;
+  #graceMs = 30_000;
+  readonly #make: (config: RunnerConfig) => JobRunner;
+
+  /** Use `JobRunner.builder()`. */
+  constructor(make: (config: RunnerConfig) => JobRunner) {
+    this.#make = make;
+  }
+
+  /** Adds a job. It runs in this process unless `withFaasExecutor` sends it elsewhere. */
+  job<J extends AnyJob>(job: J): JobRunnerBuilder<Outcomes | OutcomeOf<J>> {
+    this.#jobs.push(job);
+    return this as JobRunnerBuilder<Outcomes | OutcomeOf<J>>;
+  }
+
+  /**
+   * Adds a source of items: an iterable, an async iterable, or a function that returns one. Items are pulled
+   * one by one while there is room; several producers take turns.
+   */
+  producer(source: ProducerSource<ProducerItem>, options: ProducerOptions = {}): this {
+    const name = options.name ?? `producer-${this.#producers.length + 1}`;
+    this.#producers.push({ name, source, restart: options.restart });
+    return this;
+  }
+
+  /** Adds a receiver of outcomes, in the order they happen. What it returns is awaited before the next. */
+  consumer(deliver: (outcome: Outcomes) => unknown, options: ConsumerOptions = {}): this {
+    const name = options.name ?? `consumer-${this.#consumers.length + 1}`;
+    this.#consumers.push({
+      ...CONSUMER_DEFAULTS,
+      ...options,
+      name,
+      deliver: deliver as (outcome: Outcome) => unknown,
+    });
+    return this;
+  }
+
+  /**
+   * Sends a job to a FaaS.
+   * @param options.concurrency the most calls at once on this executor, over all its jobs
+   * @throws {FaasError} CONFIG for a wrong id or executor, CONFLICT when the job has an executor already
+   */
+  withFaasExecutor(jobId: JobId, executor: FaasInvoker, options: { concurrency?: number } = {}): this {
+    this.#registry.register(checkJobId(jobId), executor);
+    if (options.concurrency !== undefined) this.#executorConcurrency.set(executor, options.concurrency);
+    return this;
+  }
+
+  /**
+   * Runs beside every job, whatever its id; and for ids without a job. What it returns, unless `undefined`,
+   * and what it throws reach the consumers as an outcome with `route: 'always'`.
+   */
+  always(handler: JobHandler<unknown, unknown>): JobRunnerBuilder<Outcomes | UntypedOutcome> {
+    this.#always.push(handler);
+    return this as JobRunnerBuilder<Outcomes | UntypedOutcome>;
+  }
+
+  /** Runs for ids without a job, when there is no `always` handler. The last one given counts. */
+  fallback(handler: JobHandler<unknown, unknown>): JobRunnerBuilder<Outcomes | UntypedOutcome> {
+    this.#fallback = handler;
+    return this as JobRunnerBuilder<Outcomes | UntypedOutcome>;
+  }
+
+  /** Adds work that runs beside the jobs. Its errors are reported as `serviceError`. */
+  backgroundService(service: BackgroundService): this {
+    this.#services.push(service);
+    return this;
+  }
+
+  /** Runs, and is awaited, after the last outcome was delivered and the services stopped. */
+  shutdownHandler(handler: () => void | Promise<void>): this {
+    this.#shutdownHandlers.push(handler);
+    return this;
+  }
+
+  /** Wraps each executor once, inside the retries; the first listed is the outermost. */
+  layers(...layers: Layer[]): this {
+    this.#layers.push(...layers);
+    return this;
+  }
+
+  /** How failed attempts are repeated, for jobs that do not say so themselves. `false`: never. */
+  retry(policy: Partial<RetryPolicy> | false): this {
+    this.#retry = policy;
+    return this;
+  }
+
+  /** The most jobs at once, local and FaaS together. Default 1024. */
+  concurrency(limit: number): this {
+    this.#concurrency = limit;
+    return this;
+  }
+
+  /** Milliseconds a call may take in all, for jobs that do not say so themselves. Default 300 000. */
+  timeoutMs(timeoutMs: number): this {
+    this.#timeoutMs = timeoutMs;
+    return this;
+  }
+
+  /** Milliseconds that `stop()` waits for work under way. Default 30 000. */
+  graceMs(graceMs: number): this {
+    this.#graceMs = graceMs;
+    return this;
+  }
+
+  /** @throws {FaasError} CONFIG that lists everything that cannot work. */
+  build(): JobRunner {
+    const config: RunnerConfig = {
+      jobs: this.#jobs,
+      producers: this.#producers,
+      consumers: this.#consumers,
+      registry: this.#registry,
+      executorConcurrency: this.#executorConcurrency,
+      always: this.#always,
+      fallback: this.#fallback,
+      services: this.#services,
+      shutdownHandlers: this.#shutdownHandlers,
+      layers: this.#layers,
+      retry: this.#retry,
+      retryLayer: retry,
+      concurrency: this.#concurrency,
+      timeoutMs: this.#timeoutMs,
+      graceMs: this.#graceMs,
+    };
+    return this.#make(config);
+  }
+
+  /** `build().run(options)`. Rejects where `build` throws. */
+  async run(options: { signal?: AbortSignal } = {}): Promise<RunSummary> {
+    return await this.build().run(options);
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * The local side of the house, in the shape of an invoker: handlers in this process stand behind the same layers
+ * as a FaaS. Values pass through untouched; bytes are made only if somebody looks at them.
+ */
+import { encodeWith } from '../core/codec.js';
+import { type AnyJob, type JobHandler, jobContext } from '../core/define-job.js';
+import { functionError } from '../core/errors.js';
+import type { CallContext, FaasInvoker, ProviderLimits } from '../core/executor.js';
+import type { CallMetrics, JobCall, JobId, JobResult, Metadata } from '../core/job.js';
+import { validate } from '../core/standard-schema.js';
+
+export const LOCAL = 'local';
+
+const NO_LIMITS: ProviderLimits = { asOf: '2026-11-20', source: 'this process' };
+
+/** A call as the runner makes it: carries the value, encodes it on first use. */
+export class RunnerCall implements JobCall {
+  readonly jobId: JobId;
+  readonly callId: string;
+  readonly attempt = 1;
+  readonly deadline: number;
+  readonly idempotent: boolean;
+  readonly metadata: Metadata;
+  readonly job: AnyJob;
+  readonly input: unknown;
+  /** Counts attempts where they are made, whatever layers stand before. */
+  readonly tally: AttemptTally;
+  encoded: Uint8Array | undefined = undefined;
+
+  constructor(
+    job: AnyJob,
+    jobId: JobId,
+    callId: string,
+    deadline: number,
+    metadata: Metadata,
+    input: unknown,
+    tally: AttemptTally,
+  ) {
+    this.job = job;
+    this.jobId = jobId;
+    this.callId = callId;
+    this.deadline = deadline;
+    this.idempotent = job.idempotent === true;
+    this.metadata = metadata;
+    this.input = input;
+    this.tally = tally;
+  }
+
+  get args(): Uint8Array {
+    this.encoded ??= encodeWith(this.job.codec.input, this.input, `The input of job "${this.job.name}"`);
+    return this.encoded;
+  }
+}
+
+export interface AttemptTally {
+  attempted(provider: string): void;
+}
+
+/** The result of a local handler: the value itself. */
+export class LocalResult implements JobResult {
+  readonly value: unknown;
+  readonly metadata: Metadata;
+  readonly executionMs: number;
+  readonly #job: AnyJob;
+
+  constructor(job: AnyJob, value: unknown, metadata: Metadata, executionMs: number) {
+    this.#job = job;
+    this.value = value;
+    this.metadata = metadata;
+    this.executionMs = executionMs;
+  }
+
+  get metrics(): CallMetrics {
+    return { totalMs: this.executionMs, executionMs: this.executionMs };
+  }
+
+  get result(): Uint8Array {
+    return encodeWith(this.#job.codec.output, this.value, `The output of job "${this.#job.name}"`);
+  }
+}
+
+/** Runs the handler of the call's job in this process. */
+export class LocalInvoker implements FaasInvoker {
+  readonly provider = LOCAL;
+  readonly limits = NO_LIMITS;
+
+  async invoke(call: JobCall, context: CallContext): Promise<JobResult> {
+    const { job, input, tally } = call as RunnerCall;
+    tally.attempted(LOCAL);
+    const handler = job.handler as JobHandler<unknown, unknown>;
+    const checked =
+      job.input === undefined
+        ? input
+        : await validate(job.input, input, `The input of job "${job.name}"`, 'no');
+    const startMs = performance.now();
+    let value: unknown;
+    try {
+      value = await handler(checked, jobContext(call, job.name, context));
+    } catch (thrown) {
+      throw functionError(thrown, { provider: LOCAL, functionName: job.name });
+    }
+    if (job.output !== undefined) {
+      value = await validate(job.output, value, `The output of job "${job.name}"`, 'yes');
+    }
+    return new LocalResult(job, value, call.metadata, performance.now() - startMs);
+  }
+}
+
+/** Counts an attempt just before an executor makes it. */
+export class CountedInvoker implements FaasInvoker {
+  readonly provider: string;
+  readonly limits: ProviderLimits;
+  readonly #inner: FaasInvoker;
+
+  constructor(inner: FaasInvoker) {
+    this.provider = inner.provider;
+    this.limits = inner.limits;
+    this.#inner = inner;
+  }
+
+  invoke(call: JobCall, context: CallContext): Promise<JobResult> {
+    (call as RunnerCall).tally.attempted(this.provider);
+    return this.#inner.invoke(call, context);
+  }
+}

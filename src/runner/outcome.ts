@@ -1,0 +1,71 @@
+/** What consumers receive: exactly one outcome for every accepted job. */
+import type { AnyJob, Job } from '../core/define-job.js';
+import type { FaasError } from '../core/errors.js';
+import type { CallMetrics, JobId, Metadata } from '../core/job.js';
+
+/**
+ * - `ok`: there is a value.
+ * - `failed`: it failed in a way that another attempt would not cure, or that must not be repeated.
+ * - `timed-out`: its deadline passed.
+ * - `cancelled`: the runner stopped before it was done.
+ * - `dead`: it could have been cured by another attempt, and every attempt it was allowed failed.
+ */
+export type OutcomeStatus = 'ok' | 'failed' | 'timed-out' | 'cancelled' | 'dead';
+
+interface OutcomeBase<Id extends JobId, Name extends string, Input> {
+  readonly jobId: Id;
+  readonly jobName: Name;
+  readonly callId: string;
+  readonly input: Input;
+  /** Attempts made; 0 when it ended before the first. */
+  readonly attempts: number;
+  /** `local`, or the provider id of the executor that gave the last answer. */
+  readonly ranOn: string;
+  /** The FaaS certainly did not run it, so the local handler did. */
+  readonly fellBack: boolean;
+  /** `job` for a job's own outcome; `always` and `fallback` for those handlers. */
+  readonly route: Route;
+  /** `totalMs` counts from acceptance to outcome; the rest is what the last attempt's provider reported. */
+  readonly metrics: CallMetrics;
+  /** The call's metadata, with what the function added. */
+  readonly metadata: Metadata;
+}
+
+export type Route = 'job' | 'always' | 'fallback';
+
+interface Succeeded<Output> {
+  readonly status: 'ok';
+  readonly value: Output;
+  readonly error?: undefined;
+}
+
+interface Failed {
+  readonly status: Exclude<OutcomeStatus, 'ok'>;
+  readonly value?: undefined;
+  readonly error: FaasError;
+}
+
+export type Outcome<
+  Id extends JobId = JobId,
+  Name extends string = string,
+  Input = unknown,
+  Output = unknown,
+> = OutcomeBase<Id, Name, Input> & (Succeeded<Output> | Failed);
+
+/** The outcomes of the given jobs, told apart by `jobId` or `jobName`. */
+export type OutcomeOf<Jobs extends AnyJob> =
+  Jobs extends Job<infer Id, infer Name, infer Input, infer Output>
+    ? Outcome<Id, Name, Input, Output>
+    : never;
+
+/** How a run ended, counted over the jobs it accepted. */
+export interface RunSummary {
+  readonly accepted: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly timedOut: number;
+  readonly cancelled: number;
+  readonly dead: number;
+  /** Outcomes that some consumer did not take; each was announced by a `parked` event. */
+  readonly parked: number;
+}

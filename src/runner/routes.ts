@@ -1,0 +1,127 @@
+/** Job id -> where its calls go now: the local handler or an executor, each behind its layers. */
+import type { AnyJob } from '../core/define-job.js';
+import type { FaasInvoker } from '../core/executor.js';
+import type { JobId } from '../core/job.js';
+import { type Layer, withLayers } from '../core/layer.js';
+import type { RetryBudget, RetryPolicy } from '../core/retry-policy.js';
+import type { FaasRegistry } from '../registry.js';
+import { Gate } from './gate.js';
+import { CountedInvoker, LocalInvoker } from './local.js';
+import type { Route } from './outcome.js';
+
+export interface RouteOptions {
+  readonly layers: readonly Layer[];
+  readonly retry: Partial<RetryPolicy> | false;
+  /** Makes the retry layer: handed in, so that this file knows no layer. */
+  readonly retryLayer: (policy: Partial<RetryPolicy> & { budget: RetryBudget }) => Layer;
+  readonly budget: RetryBudget;
+  /** The most calls at once on an executor. */
+  readonly executorConcurrency: ReadonlyMap<FaasInvoker, number>;
+}
+
+/** A way to run one job, fixed for the life of a call. */
+export interface Target {
+  readonly invoker: FaasInvoker;
+  readonly isLocal: boolean;
+  readonly gates: readonly Gate[];
+}
+
+/** One job and its targets. The FaaS target follows the registry; a call keeps the target it started with. */
+export class JobRoute {
+  readonly job: AnyJob;
+  readonly route: Route;
+  readonly local: Target | undefined;
+  readonly #table: RouteTable;
+  readonly #jobGate: Gate | undefined;
+  #faas: Target | undefined;
+  #seenVersion = -1;
+
+  constructor(job: AnyJob, route: Route, table: RouteTable) {
+    this.job = job;
+    this.route = route;
+    this.#table = table;
+    this.#jobGate = job.concurrency === undefined ? undefined : new Gate(job.concurrency);
+    if (job.handler !== undefined) {
+      this.local = {
+        invoker: table.withRetry(job, LOCAL_INVOKER),
+        isLocal: true,
+        gates: this.#jobGate === undefined ? NO_GATES : [this.#jobGate],
+      };
+    }
+  }
+
+  /** Where the next call goes; undefined when the job lost its executor and has no handler. */
+  target(): Target | undefined {
+    const { registry } = this.#table;
+    if (this.route === 'job' && registry.version !== this.#seenVersion) {
+      this.#seenVersion = registry.version;
+      const executor = registry.get(this.job.id);
+      this.#faas = executor === undefined ? undefined : this.#faasTarget(executor);
+    }
+    return this.#faas ?? this.local;
+  }
+
+  #faasTarget(executor: FaasInvoker): Target {
+    const executorGate = this.#table.executorGate(executor);
+    const gates = [this.#jobGate, executorGate].filter((gate) => gate !== undefined);
+    return { invoker: this.#table.withRetry(this.job, this.#table.layered(executor)), isLocal: false, gates };
+  }
+}
+
+const NO_GATES: readonly Gate[] = [];
+const LOCAL_INVOKER = new LocalInvoker();
+
+export class RouteTable {
+  readonly registry: FaasRegistry;
+  readonly #options: RouteOptions;
+  readonly #routes = new Map<JobId, JobRoute>();
+  readonly #ids = new Map<string, JobId>();
+  // Layers such as a circuit breaker hold state about an executor: one wrapping each, whatever jobs share it.
+  readonly #layered = new WeakMap<FaasInvoker, FaasInvoker>();
+  readonly #gates = new Map<FaasInvoker, Gate>();
+
+  constructor(jobs: Iterable<AnyJob>, registry: FaasRegistry, options: RouteOptions) {
+    this.registry = registry;
+    this.#options = options;
+    for (const job of jobs) {
+      this.#routes.set(job.id, new JobRoute(job, 'job', this));
+      this.#ids.set(job.name, job.id);
+    }
+  }
+
+  get(jobId: JobId): JobRoute | undefined {
+    return this.#routes.get(jobId);
+  }
+
+  idOf(name: string): JobId | undefined {
+    return this.#ids.get(name);
+  }
+
+  layered(executor: FaasInvoker): FaasInvoker {
+    let wrapped = this.#layered.get(executor);
+    if (wrapped === undefined) {
+      wrapped = withLayers(new CountedInvoker(executor), ...this.#options.layers);
+      this.#layered.set(executor, wrapped);
+    }
+    return wrapped;
+  }
+
+  withRetry(job: AnyJob, inner: FaasInvoker): FaasInvoker {
+    const { retry, retryLayer, budget } = this.#options;
+    const own = job.retry ?? retry;
+    if (own === false) return inner;
+    const policy = retry === false ? own : { ...retry, ...own };
+    return retryLayer({ ...policy, budget })(inner);
+  }
+
+  executorGate(executor: FaasInvoker): Gate | undefined {
+    const limit = this.#options.executorConcurrency.get(executor);
+    if (limit === undefined) return undefined;
+    let gate = this.#gates.get(executor);
+    if (gate === undefined) {
+      gate = new Gate(limit);
+      this.#gates.set(executor, gate);
+    }
+    return gate;
+  }
+}

@@ -1,0 +1,290 @@
+/** One accepted job from start to outcome: its scope, its place in the gates, its single settlement. */
+import { decodeWith } from '../core/codec.js';
+import type { JobRequest } from '../core/define-job.js';
+import { FaasError } from '../core/errors.js';
+import type { CallMetrics, JobResult, Metadata } from '../core/job.js';
+import { isCurable } from '../core/retry-policy.js';
+import { CallScope } from '../core/scope.js';
+import { validate } from '../core/standard-schema.js';
+import type { Delivery } from './consumer-lane.js';
+import { enterAll, type Waiter } from './gate.js';
+import { type AttemptTally, LOCAL, LocalResult, RunnerCall } from './local.js';
+import type { Outcome, OutcomeStatus } from './outcome.js';
+import type { JobRoute, Target } from './routes.js';
+
+/** The runner, as its calls see it. */
+export interface CallOwner {
+  newCallId(): string;
+  onWaiting(call: RunningCall): void;
+  onNoLongerWaiting(call: RunningCall): void;
+  onAttempt(call: RunningCall, ranOn: string): void;
+  onFallback(call: RunningCall, error: FaasError): void;
+  onSettled(call: RunningCall): void;
+  onDelivered(call: RunningCall): void;
+}
+
+/** How long an executor may take to report the facts of a call that was just cancelled. */
+const FACTS_GRACE_MS = 25;
+const NO_METADATA: Metadata = Object.freeze({});
+
+export class RunningCall extends CallScope implements Waiter, AttemptTally, Delivery {
+  readonly route: JobRoute;
+  readonly request: JobRequest;
+  readonly callId: string;
+  /** Carries `ack` and `nack`, and counts in the summary. */
+  readonly isPrimary: boolean;
+  attempts = 0;
+  resultBytes = 0;
+  #outcome: Outcome | undefined;
+  #parked = false;
+  #awaiting = 0;
+  #ranOn = LOCAL;
+  #fellBack = false;
+  #state: 'waiting' | 'running' | 'settled' = 'running';
+  #target: Target | undefined;
+  readonly #call: RunnerCall;
+  readonly #owner: CallOwner;
+  readonly #timeoutMs: number;
+  readonly #startMs: number;
+
+  constructor(
+    owner: CallOwner,
+    route: JobRoute,
+    request: JobRequest,
+    isPrimary: boolean,
+    defaultTimeoutMs: number,
+  ) {
+    const nowEpochMs = Date.now();
+    const timeoutMs =
+      request.deadline === undefined
+        ? (route.job.timeoutMs ?? defaultTimeoutMs)
+        : Math.min(request.deadline - nowEpochMs, route.job.timeoutMs ?? Infinity);
+    super(nowEpochMs + timeoutMs);
+    this.#owner = owner;
+    this.route = route;
+    this.request = request;
+    this.isPrimary = isPrimary;
+    this.callId = request.callId ?? owner.newCallId();
+    this.#timeoutMs = timeoutMs;
+    this.#startMs = performance.now();
+    const metadata = request.metadata ?? NO_METADATA;
+    this.#call = new RunnerCall(
+      route.job,
+      request.jobId,
+      this.callId,
+      this.deadline,
+      metadata,
+      request.input,
+      this,
+    );
+  }
+
+  get outcome(): Outcome {
+    return this.#outcome as Outcome;
+  }
+
+  /** Accepted, but not yet started: some gate has no place. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
+  /** Some consumer did not take the outcome. */
+  get parked(): boolean {
+    return this.#parked;
+  }
+
+  start(): void {
+    if (this.#timeoutMs <= 0) return this.onDeadline();
+    this.arm(this.#timeoutMs, this.#startMs);
+    const target = this.route.target();
+    if (target === undefined) return this.fail(noTarget(this.route.job.name));
+    this.#target = target;
+    const closed = enterAll(target.gates, true);
+    if (closed === undefined) return this.#run(target);
+    this.#state = 'waiting';
+    closed.wait(this);
+    this.#owner.onWaiting(this);
+  }
+
+  wake(): void {
+    const target = this.#target;
+    if (this.#state !== 'waiting' || target === undefined) return;
+    const closed = enterAll(target.gates, false);
+    if (closed !== undefined) {
+      closed.wait(this);
+      // The place this call was woken for is still free.
+      for (const gate of target.gates) if (gate !== closed) gate.offerPlace();
+      return;
+    }
+    this.#state = 'running';
+    this.#owner.onNoLongerWaiting(this);
+    this.#run(target);
+  }
+
+  attempted(provider: string): void {
+    this.attempts += 1;
+    this.#ranOn = provider;
+    this.#owner.onAttempt(this, provider);
+  }
+
+  override cancel(reason: FaasError): boolean {
+    if (!super.cancel(reason)) return false;
+    if (this.#state === 'waiting') {
+      for (const gate of this.#target?.gates ?? []) gate.forget(this);
+      this.#owner.onNoLongerWaiting(this);
+      this.#settleFailed(withExecuted(reason, 'no', this.route.job.name));
+    } else if (this.#state === 'running') {
+      const runsHere = this.#target?.isLocal === true || this.#fellBack;
+      const executed = this.attempts === 0 ? 'no' : runsHere ? 'yes' : 'maybe';
+      const error = withExecuted(reason, executed, this.route.job.name);
+      // A handler in this process cannot be stopped: its late answer is dropped. An executor may know more.
+      if (runsHere || this.attempts === 0) this.#settleFailed(error);
+      else setTimeout(() => this.#settleFailed(error), FACTS_GRACE_MS);
+    }
+    return true;
+  }
+
+  #run(target: Target): void {
+    const schema = this.route.job.input;
+    let answer: Promise<JobResult>;
+    try {
+      // Encoded here, so that a value the codec refuses counts as no attempt, whatever the executor does first.
+      if (!target.isLocal) void this.#call.args;
+      answer =
+        schema === undefined || target.isLocal
+          ? target.invoker.invoke(this.#call, this)
+          : validate(schema, this.request.input, `The input of job "${this.route.job.name}"`, 'no').then(() =>
+              target.invoker.invoke(this.#call, this),
+            );
+    } catch (thrown) {
+      return this.fail(thrown);
+    }
+    answer.then(this.#onResult, this.#onFailure);
+  }
+
+  readonly #onResult = (result: JobResult): void => {
+    if (this.#state === 'settled') return;
+    if (result instanceof LocalResult) return this.#settleOk(result.value, result);
+    const { job } = this.route;
+    const what = `The output of job "${job.name}"`;
+    try {
+      this.resultBytes = result.result.length;
+      const value = decodeWith(job.codec.output, result.result, what);
+      if (job.output === undefined) return this.#settleOk(value, result);
+      validate(job.output, value, what, 'yes').then(
+        (checked) => this.#settleOk(checked, result),
+        this.#onFailure,
+      );
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  };
+
+  readonly #onFailure = (thrown: unknown): void => this.fail(thrown);
+
+  fail(thrown: unknown): void {
+    if (this.#state === 'settled') return;
+    const error = FaasError.is(thrown) ? thrown : notAFaasError(thrown, this.#ranOn);
+    const { local, job } = this.route;
+    const mayFallBack =
+      job.localFallback === true &&
+      local !== undefined &&
+      this.#target?.isLocal === false &&
+      !this.#fellBack &&
+      this.reason === undefined &&
+      error.executed === 'no' &&
+      error.code !== 'INVALID_REQUEST';
+    if (!mayFallBack) return this.#settleFailed(error);
+    this.#fellBack = true;
+    this.#owner.onFallback(this, error);
+    local.invoker.invoke(this.#call, this).then(this.#onResult, this.#onFailure);
+  }
+
+  #settleOk(value: unknown, result: JobResult): void {
+    this.#settle('ok', value, undefined, result);
+  }
+
+  #settleFailed(error: FaasError): void {
+    this.#settle(this.#statusOf(error), undefined, error, undefined);
+  }
+
+  #statusOf(error: FaasError): Exclude<OutcomeStatus, 'ok'> {
+    if (error.code === 'TIMEOUT') return 'timed-out';
+    if (error.code === 'CANCELLED') return 'cancelled';
+    const { retry, idempotent } = this.route.job;
+    const functionErrors = typeof retry === 'object' && retry.functionErrors === true;
+    const gaveUp = error.attempts !== undefined && isCurable(error, idempotent === true, functionErrors);
+    return gaveUp ? 'dead' : 'failed';
+  }
+
+  #settle(
+    status: OutcomeStatus,
+    value: unknown,
+    error: FaasError | undefined,
+    result: JobResult | undefined,
+  ): void {
+    if (this.#state === 'settled') return;
+    const wasInside = this.#state === 'running' && this.#target !== undefined;
+    this.#state = 'settled';
+    this.disarm();
+    const { job, route } = this.route;
+    const totalMs = performance.now() - this.#startMs;
+    const metrics: CallMetrics =
+      result instanceof LocalResult
+        ? { totalMs, executionMs: result.executionMs }
+        : { ...result?.metrics, totalMs };
+    const outcome = {
+      jobId: this.request.jobId,
+      jobName: job.name,
+      callId: this.callId,
+      input: this.request.input,
+      status,
+      value,
+      error,
+      attempts: this.attempts,
+      ranOn: metrics.provider ?? this.#ranOn,
+      fellBack: this.#fellBack,
+      route,
+      metrics,
+      metadata: result?.metadata ?? this.#call.metadata,
+    };
+    this.#outcome = outcome as Outcome;
+    if (wasInside) for (const gate of this.#target?.gates ?? []) gate.leave();
+    this.#owner.onSettled(this);
+  }
+
+  /** Says to how many consumers the outcome goes, before the first is offered it. */
+  expectDeliveries(count: number): void {
+    this.#awaiting = count;
+    if (count === 0) this.#owner.onDelivered(this);
+  }
+
+  delivered(parked: boolean): void {
+    if (parked) this.#parked = true;
+    this.#awaiting -= 1;
+    if (this.#awaiting === 0) this.#owner.onDelivered(this);
+  }
+}
+
+function withExecuted(reason: FaasError, executed: 'no' | 'maybe' | 'yes', jobName: string): FaasError {
+  const what = reason.code === 'TIMEOUT' ? 'did not end before its deadline' : 'was cancelled';
+  return reason.with({ executed, message: `Job "${jobName}" ${what}.`, functionName: jobName });
+}
+
+function noTarget(jobName: string): FaasError {
+  return new FaasError({
+    code: 'CONFIG',
+    executed: 'no',
+    message: `Job "${jobName}" has no handler, and its executor was unregistered. Register one, or add a handler.`,
+  });
+}
+
+function notAFaasError(thrown: unknown, provider: string): FaasError {
+  return new FaasError({
+    code: 'PROTOCOL',
+    executed: 'maybe',
+    provider,
+    message: `The executor ${provider} (or a layer around it) threw something that is no FaasError: ${String(thrown)}`,
+    cause: thrown,
+  });
+}

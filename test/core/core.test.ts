@@ -1,0 +1,301 @@
+import { inspect } from 'node:util';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bytesCodec, jsonCodec } from '../../src/core/codec.js';
+import { addDeadline, type Expiring, removeDeadline } from '../../src/core/deadlines.js';
+import { FaasError, functionError } from '../../src/core/errors.js';
+import { checkJobId, nextAttempt } from '../../src/core/job.js';
+import {
+  DEFAULT_RETRY_POLICY,
+  isCurable,
+  mayRetry,
+  RetryBudget,
+  retryDelayMs,
+} from '../../src/core/retry-policy.js';
+import { CallScope, ChildScope, callContext, sleep } from '../../src/core/scope.js';
+import { delay } from '../support/invoker.js';
+
+const error = (code: FaasError['code'] = 'UNAVAILABLE', executed: FaasError['executed'] = 'no') =>
+  new FaasError({ code, executed, message: 'for the test' });
+
+describe('FaasError', () => {
+  it('is recognised over two installs by its brand, not by its class', () => {
+    class Other extends Error {}
+    const foreign = Object.assign(new Other('x'), { [Symbol.for('jobferry.FaasError')]: true });
+    expect(FaasError.is(foreign)).toBe(true);
+    expect(FaasError.is(error())).toBe(true);
+    for (const value of [new Error('x'), null, undefined, 'x', { code: 'TIMEOUT' }]) {
+      expect(FaasError.is(value)).toBe(false);
+    }
+  });
+
+  it('as JSON has its facts and nothing else: no stack, no cause, nothing absent', () => {
+    const cause = new Error('secret-token');
+    const data = new FaasError({ code: 'AUTH', executed: 'no', message: 'm', status: 401, cause }).toJSON();
+    expect(data).toEqual({ code: 'AUTH', executed: 'no', message: 'm', status: 401 });
+    expect(JSON.stringify(data)).not.toContain('secret');
+  });
+
+  it('with() changes facts and keeps the original as the cause', () => {
+    const first = error();
+    const second = first.with({ attempts: 3 });
+    expect(second).toMatchObject({ code: 'UNAVAILABLE', attempts: 3, cause: first });
+    expect(inspect(second)).toContain('for the test');
+  });
+
+  it('a handler error becomes FUNCTION_ERROR; a FaasError a handler throws stays what it is', () => {
+    const where = { provider: 'p', functionName: 'f' };
+    expect(functionError(new TypeError('bad'), where)).toMatchObject({
+      code: 'FUNCTION_ERROR',
+      executed: 'yes',
+      message: 'f failed on p: TypeError: bad',
+      remote: { name: 'TypeError' },
+    });
+    const own = error('UNAVAILABLE', 'no');
+    expect(functionError(own, where)).toBe(own);
+  });
+});
+
+describe('job ids', () => {
+  it('every u32 is an id and nothing else is', () => {
+    fc.assert(fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), (id) => checkJobId(id) === id));
+    const others = fc.oneof(
+      fc.integer({ min: 2 ** 32, max: Number.MAX_SAFE_INTEGER }),
+      fc.integer({ max: -1 }),
+      fc.double({ noInteger: true }),
+      fc.string(),
+      fc.constant(-0),
+      fc.constant(null),
+    );
+    fc.assert(
+      fc.property(others, (id) => {
+        expect(() => checkJobId(id)).toThrow(FaasError);
+      }),
+    );
+  });
+
+  it('the next attempt is the same call with another number, and lazy fields stay lazy', () => {
+    let encoded = 0;
+    const call = {
+      jobId: 1,
+      callId: 'c',
+      attempt: 1,
+      deadline: 5,
+      idempotent: false,
+      metadata: { a: '1' },
+      get args() {
+        encoded += 1;
+        return new Uint8Array([1]);
+      },
+    };
+    const second = nextAttempt(call, 2);
+    expect(encoded).toBe(0);
+    expect(second).toMatchObject({ callId: 'c', jobId: 1, metadata: { a: '1' } });
+    expect(second.attempt).toBe(2);
+    expect(second.args).toEqual(new Uint8Array([1]));
+  });
+});
+
+describe('codecs', () => {
+  it('JSON values come back equal', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+        // -0 is the one number JSON changes.
+        expect(jsonCodec.decode(jsonCodec.encode(value))).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it('undefined travels as no bytes', () => {
+    expect(jsonCodec.encode(undefined)).toHaveLength(0);
+    expect(jsonCodec.decode(new Uint8Array(0))).toBeUndefined();
+  });
+
+  it.each([[Number.NaN], [Number.POSITIVE_INFINITY], [() => 1], [1n], [{ a: Number.NaN }]])(
+    'refuses %s, which JSON would lose',
+    (value) => {
+      expect(() => jsonCodec.encode(value)).toThrow(TypeError);
+    },
+  );
+
+  it('refuses bytes that are no UTF-8 instead of replacing them', () => {
+    expect(() => jsonCodec.decode(new Uint8Array([0x22, 0xff, 0x22]))).toThrow();
+  });
+
+  it('bytes pass untouched, and nothing else does', () => {
+    const bytes = new Uint8Array([0, 255]);
+    expect(bytesCodec.decode(bytesCodec.encode(bytes))).toBe(bytes);
+    expect(() => bytesCodec.encode('x' as never)).toThrow(/Uint8Array/);
+  });
+});
+
+describe('deadlines', () => {
+  const entry = (fired: number[], id: number): Expiring => ({
+    onDeadline: () => fired.push(id),
+    expiryList: null,
+    expiryNext: null,
+    expiryPrevious: null,
+    expiresAt: 0,
+  });
+
+  it('fire once, in order of expiry, unless they were removed', async () => {
+    const fired: number[] = [];
+    const entries = Array.from({ length: 6 }, (_, id) => entry(fired, id));
+    for (const [id, one] of entries.entries()) addDeadline(one, id % 2 === 0 ? 30 : 10);
+    removeDeadline(entries[2] as Expiring);
+    removeDeadline(entries[2] as Expiring);
+    await delay(60);
+    expect(fired).toEqual([1, 3, 5, 0, 4]);
+    removeDeadline(entries[0] as Expiring);
+  });
+
+  it('any mix of adding and removing fires exactly what is left', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ timeoutMs: fc.integer({ min: 1, max: 8 }), removed: fc.boolean() }), {
+          maxLength: 30,
+        }),
+        async (plan) => {
+          const fired: number[] = [];
+          const entries = plan.map((_, id) => entry(fired, id));
+          for (const [id, { timeoutMs }] of plan.entries()) addDeadline(entries[id] as Expiring, timeoutMs);
+          for (const [id, { removed }] of plan.entries())
+            if (removed) removeDeadline(entries[id] as Expiring);
+          await delay(25);
+          expect(fired.sort((a, b) => a - b)).toEqual(
+            plan.flatMap(({ removed }, id) => (removed ? [] : [id])),
+          );
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it('never fires one that is Infinity, and one beyond the range of timers does not fire at once', async () => {
+    const fired: number[] = [];
+    const never = entry(fired, 1);
+    const far = entry(fired, 2);
+    addDeadline(never, Number.POSITIVE_INFINITY);
+    addDeadline(far, 2 ** 33);
+    await delay(10);
+    expect(fired).toEqual([]);
+    removeDeadline(far);
+  });
+});
+
+describe('scopes', () => {
+  it('cancel once: signal, listeners and late listeners get the first reason', () => {
+    const scope = new CallScope();
+    const heard: string[] = [];
+    const leave = scope.onCancel(() => heard.push('left'));
+    scope.onCancel(({ code }) => heard.push(`a ${code}`));
+    scope.onCancel(({ code }) => heard.push(`b ${code}`));
+    leave();
+    expect(scope.cancel(error('TIMEOUT'))).toBe(true);
+    expect(scope.cancel(error('CANCELLED'))).toBe(false);
+    scope.onCancel(({ code }) => heard.push(`late ${code}`));
+    expect(heard.slice(0, 2).sort()).toEqual(['a TIMEOUT', 'b TIMEOUT']);
+    expect(heard.slice(2)).toEqual(['late TIMEOUT']);
+    expect(scope.signal.aborted).toBe(true);
+    expect(scope.signal.reason).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it('a child ends with its parent, and on its own without it', async () => {
+    const parent = new CallScope();
+    const first = new ChildScope(parent, 5);
+    const second = new ChildScope(parent);
+    await delay(20);
+    expect(first.reason?.code).toBe('TIMEOUT');
+    expect(parent.reason).toBeUndefined();
+    parent.cancel(error('CANCELLED'));
+    expect(second.reason?.code).toBe('CANCELLED');
+  });
+
+  it('a disposed child no longer hears its parent', () => {
+    const parent = new CallScope();
+    const child = new ChildScope(parent, 1000);
+    child.dispose();
+    parent.cancel(error());
+    expect(child.reason).toBeUndefined();
+  });
+
+  it('sleep ends early with the reason', async () => {
+    const scope = new CallScope();
+    const nap = sleep(60_000, scope);
+    scope.cancel(error('CANCELLED'));
+    await expect(nap).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(sleep(60_000, scope)).rejects.toMatchObject({ code: 'CANCELLED' });
+    await sleep(1, new CallScope());
+  });
+
+  it('callContext follows an AbortSignal and a time limit', async () => {
+    const controller = new AbortController();
+    const scope = callContext({ signal: controller.signal, timeoutMs: 60_000 });
+    expect(scope.deadline).toBeGreaterThan(Date.now());
+    controller.abort(new Error('enough'));
+    expect(scope.reason).toMatchObject({ code: 'CANCELLED', cause: { message: 'enough' } });
+    const brief = callContext({ timeoutMs: 5 });
+    await delay(20);
+    expect(brief.reason?.code).toBe('TIMEOUT');
+    expect(callContext({ signal: controller.signal }).reason?.code).toBe('CANCELLED');
+  });
+});
+
+describe('retry decisions', () => {
+  it.each([
+    ['THROTTLED', 'no', false, false, true],
+    ['UNAVAILABLE', 'no', false, false, true],
+    ['UNAVAILABLE', 'maybe', false, false, false],
+    ['UNAVAILABLE', 'maybe', true, false, true],
+    ['TIMEOUT', 'maybe', false, false, false],
+    ['TIMEOUT', 'maybe', true, false, true],
+    ['FUNCTION_ERROR', 'yes', true, false, false],
+    ['FUNCTION_ERROR', 'yes', false, true, true],
+    ['PROTOCOL', 'yes', false, true, false],
+    ['AUTH', 'no', true, true, false],
+    ['NOT_FOUND', 'no', true, true, false],
+    ['INVALID_REQUEST', 'no', true, true, false],
+    ['PAYLOAD_TOO_LARGE', 'no', true, true, false],
+    ['CONFIG', 'no', true, true, false],
+    ['CANCELLED', 'no', true, true, false],
+    ['REJECTED', 'no', true, true, false],
+  ] as const)(
+    '%s, executed %s, idempotent %s, functionErrors %s -> %s',
+    (code, executed, idempotent, asked, may) => {
+      expect(mayRetry(error(code, executed), idempotent, asked)).toBe(may);
+      expect(isCurable(error(code, executed), idempotent, asked)).toBe(may);
+    },
+  );
+
+  it('an error that was retried further in is left alone', () => {
+    expect(mayRetry(error().with({ attempts: 3 }), true, true)).toBe(false);
+  });
+
+  it('waits grow, stay within the bound, and never come before Retry-After', () => {
+    const attempts = fc.integer({ min: 2, max: 40 });
+    const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+    fc.assert(
+      fc.property(attempts, random, (attempt, chance) => {
+        const waitMs = retryDelayMs(DEFAULT_RETRY_POLICY, attempt, undefined, () => chance);
+        return waitMs >= 0 && waitMs <= Math.min(20_000, 100 * 2 ** (attempt - 2));
+      }),
+    );
+    fc.assert(
+      fc.property(attempts, random, fc.integer({ min: 0, max: 20_000 }), (attempt, chance, afterMs) => {
+        return retryDelayMs(DEFAULT_RETRY_POLICY, attempt, afterMs, () => chance) >= afterMs;
+      }),
+    );
+  });
+
+  it('the budget lets a tenth of the calls be retried in a long outage', () => {
+    const budget = new RetryBudget({ reserve: 10 });
+    let retries = 0;
+    for (let call = 0; call < 10_000; call += 1) {
+      budget.deposit();
+      if (budget.withdraw()) retries += 1;
+    }
+    expect(retries).toBeLessThanOrEqual(1_011);
+    expect(retries).toBeGreaterThan(950);
+    expect(budget.available).toBeLessThan(2);
+  });
+});

@@ -1,0 +1,28 @@
+import { defineConfig } from 'tsup';
+
+// JavaScript only: tsc emits the declarations beside it (scripts/build.mjs).
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    'executors/custom-http/index': 'src/executors/custom-http/index.ts',
+    'executors/memory/index': 'src/executors/memory/index.ts',
+    'layers/index': 'src/layers/index.ts',
+    'packaging/index': 'src/packaging/index.ts',
+    'packaging/bootstrap': 'src/packaging/bootstrap.ts',
+    'sources/index': 'src/sources/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    'testing/contract-jobs': 'src/testing/contract-jobs.ts',
+    'cli/main': 'src/cli/main.ts',
+  },
+  format: 'esm',
+  target: 'node22',
+  platform: 'node',
+  outDir: 'dist',
+  splitting: true,
+  sourcemap: true,
+  dts: false,
+  clean: false,
+  silent: true,
+  // Its default turns `node:sqlite` into `sqlite`, which no Node can load.
+  removeNodeProtocol: false,
+});
