@@ -1,139 +1,59 @@
 /** (5): local dispatch with time-out, retry, context and events on, against a queue, a limiter and a bare loop. */
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Queue, Worker } from 'bullmq';
+import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
-import { defineJob, type JobContext, JobRunner } from 'jobferry';
-import PQueue from 'p-queue';
 import { compare, print, type Variant } from './compare.ts';
 
-const CONCURRENCY = 100;
-const handler = async (n: number) => n;
-
 export async function localBench(rounds: number): Promise<void> {
-  const rows = await compare([bareLoop(), jobferry(), pQueue()], rounds);
-  print(`(5) local dispatch, concurrency ${CONCURRENCY}`, 'jobs/s', rows);
-  print('', 'jobs/s', await compare([pQueue(), jobferry()], rounds), {
-    jobferry: '4x, and 1,000,000 jobs/s',
-  });
   const redis = await startRedis();
-  if (redis === undefined) {
-    console.log('  not measured against BullMQ: there is no redis-server on this machine');
-    return;
-  }
+  const names = ['p-queue around the bare handler', 'jobferry', 'bare handlers in lanes'];
+  const remote = [...names, ...(redis === undefined ? [] : ['BullMQ drain'])].map((name) =>
+    inOwnProcess(name, redis?.port ?? 0),
+  );
+  const [pQueue, jobferry, bare, bullmq] = remote as [
+    RemoteVariant,
+    RemoteVariant,
+    RemoteVariant,
+    RemoteVariant?,
+  ];
   try {
-    print('', 'jobs/s', await compare([bullmq(redis.port), jobferry()], Math.min(rounds, 5)), {
-      jobferry: '50x',
+    print('(5) local dispatch, concurrency 100', 'jobs/s', await compare([pQueue, jobferry, bare], rounds), {
+      jobferry: '4x, and 1,000,000 jobs/s',
     });
+    if (bullmq === undefined)
+      console.log('  not measured against BullMQ: there is no redis-server on this machine');
+    else print('', 'jobs/s', await compare([bullmq, jobferry], rounds), { jobferry: '50x' });
   } finally {
-    await redis.stop();
+    for (const { stop } of remote) stop();
+    await redis?.stop();
   }
 }
 
-function jobferry(): Variant {
-  const count = 400_000;
-  const job = defineJob({
-    id: 0,
-    name: 'bench',
-    timeoutMs: 30_000,
-    retry: { attempts: 3 },
-    handler: (n: number, context: JobContext) => handler(n + context.attempt),
+interface RemoteVariant extends Variant {
+  stop(): void;
+}
+
+/** A variant in a process of its own, idle unless it measures. */
+function inOwnProcess(name: string, port: number): RemoteVariant {
+  const child = fork(fileURLToPath(new URL('./local-variants.ts', import.meta.url)), [name, String(port)], {
+    env: {},
   });
-  function* producer() {
-    for (let n = 0; n < count; n += 1) yield job.call(n);
-  }
   return {
-    name: 'jobferry',
+    name,
     async measure() {
-      let outcomes = 0;
-      let events = 0;
-      const runner = JobRunner.builder()
-        .job(job)
-        .producer(producer)
-        .consumer(() => {
-          outcomes += 1;
-        })
-        .concurrency(CONCURRENCY)
-        .build();
-      runner.on('outcome', () => {
-        events += 1;
-      });
-      const startMs = performance.now();
-      await runner.run();
-      const seconds = (performance.now() - startMs) / 1000;
-      if (outcomes !== count || events !== count) throw new Error('outcomes are missing');
-      return count / seconds;
+      child.send('measure');
+      const [rate] = await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(([code]) => Promise.reject(new Error(`${name} ended with ${code}`))),
+      ]);
+      return rate as number;
     },
-  };
-}
-
-function bareLoop(): Variant {
-  const count = 400_000;
-  return {
-    name: 'bare handlers in lanes',
-    async measure() {
-      let next = 0;
-      const lane = async () => {
-        while (next < count) {
-          next += 1;
-          await handler(next);
-        }
-      };
-      const startMs = performance.now();
-      await Promise.all(Array.from({ length: CONCURRENCY }, lane));
-      return count / ((performance.now() - startMs) / 1000);
-    },
-  };
-}
-
-function pQueue(): Variant {
-  const count = 50_000;
-  return {
-    name: 'p-queue around the bare handler',
-    async measure() {
-      const queue = new PQueue({ concurrency: CONCURRENCY });
-      const startMs = performance.now();
-      // In chunks, as its own documentation advises, since it keeps what waits in memory.
-      for (let done = 0; done < count; done += 10_000) {
-        await Promise.all(Array.from({ length: 10_000 }, (_, n) => queue.add(() => handler(n))));
-      }
-      return count / ((performance.now() - startMs) / 1000);
-    },
-  };
-}
-
-function bullmq(port: number): Variant {
-  const count = 5_000;
-  return {
-    name: 'BullMQ drain',
-    async measure() {
-      const connection = { host: '127.0.0.1', port, maxRetriesPerRequest: null };
-      const queue = new Queue('bench', { connection });
-      const jobs = Array.from({ length: count }, (_, n) => ({
-        name: 'x',
-        data: n,
-        opts: { removeOnComplete: true },
-      }));
-      await queue.addBulk(jobs);
-      let done = 0;
-      const startMs = performance.now();
-      await new Promise<void>((resolve) => {
-        const worker = new Worker('bench', async (job) => handler(job.data), {
-          connection,
-          concurrency: CONCURRENCY,
-        });
-        worker.on('completed', () => {
-          done += 1;
-          if (done === count) void worker.close().then(() => resolve());
-        });
-      });
-      const seconds = (performance.now() - startMs) / 1000;
-      await queue.close();
-      return count / seconds;
-    },
+    stop: () => void child.kill(),
   };
 }
 

@@ -274,6 +274,9 @@ describe('invoking a function', () => {
         body: { status: 'unhealthy' },
       });
       expect((await server.request('HEAD', '/api/functions/broken/health')).status).toBe(503);
+      // Deploying the same again changes no record, and repairs the code.
+      expect((await server.deploy('broken', answer(5, 5, 5))).body).toEqual(record);
+      expect((await server.invoke('broken')).body.result).toEqual([5, 5, 5]);
     });
   });
 

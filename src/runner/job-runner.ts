@@ -1,5 +1,4 @@
 /** The runner: takes items from producers, runs each as a call, gives every outcome to the consumers. */
-import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { defineJob, type JobHandler, type JobRequest } from '../core/define-job.js';
 import { FaasError } from '../core/errors.js';
@@ -40,7 +39,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   readonly #unsettled = new Set<RunningCall>();
   #waiting = 0;
   // 96 random bits a runner and a count: as unique as a UUID a call, at a fraction of the cost.
-  readonly #callIdPrefix = randomBytes(12).toString('hex');
+  readonly #callIdPrefix = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex');
   #callCount = 0;
   #state: 'idle' | 'running' | 'draining' | 'stopped' = 'idle';
   #pumping = false;

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { callContext } from '../../src/core/scope.ts';
 import type { HttpFaasExecutorOptions } from '../../src/executors/custom-http/index.ts';
-import { exchange } from '../../src/executors/shared/http.ts';
+import { exchange, type HttpRequest } from '../../src/executors/shared/http.ts';
 import { OriginPool } from '../../src/executors/shared/origin-pool.ts';
 import { HEAD, OK_BODY, rawServer } from './raw-server.ts';
 import {
@@ -196,17 +196,16 @@ describe('a server that falls silent, for a call without a deadline: a net of ti
       silenceTimeoutMs: 100,
     });
     opened({ [Symbol.asyncDispose]: () => pool.close() });
-    const body = Buffer.from('[{}]}');
-    const request = {
+    const place = { provider: 'test', functionName: 'f', origin: server.url };
+    const request: HttpRequest = {
       origin: server.url,
       method: 'POST',
       path: '/',
       headers: [],
-      body,
+      body: Buffer.from('[{}]}'),
       maxReplyBytes: 100,
-    } as const;
-    const place = { provider: 'test', functionName: 'f', origin: server.url };
-    return failureOf(exchange(await pool.open(), { ...request, method: 'POST' }, place, callContext()));
+    };
+    return failureOf(exchange(await pool.open(), request, place, callContext()));
   }
 
   it('before its reply: may have run', async () => {

@@ -62,13 +62,14 @@ async function extractFile(
 ): Promise<number> {
   const { entry } = file;
   const content = await zip.openReadStreamPromise(entry);
-  // yauzl may report a second failure after the loop below has left with the first.
-  content.on('error', () => {});
-  // 'wx' refuses whatever is there already, links included.
-  const handle = await open(path, 'wx', 0o644);
+  // yauzl emits failures without ending the stream, before the loop below begins or after it has left.
+  content.on('error', (error) => content.destroy(error));
+  let handle: FileHandle | undefined;
   let bytes = 0;
   let sum = 0;
   try {
+    // 'wx' refuses whatever is there already, links included.
+    handle = await open(path, 'wx', 0o644);
     for await (const chunk of content as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > leftBytes) throw packageTooLarge('bytes when unpacked', maxBytes);
@@ -88,7 +89,7 @@ async function extractFile(
     await handle.sync();
   } finally {
     content.destroy();
-    await handle.close();
+    await handle?.close();
   }
   return bytes;
 }

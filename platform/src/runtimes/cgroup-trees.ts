@@ -99,7 +99,7 @@ class CgroupTree implements ProcessTree {
       mkdirSync(path);
       setLimits(path, hierarchy, spec);
     }
-    const marker = `${spec.callFolder}.start-failed`;
+    const marker = join(spec.callFolder, '.start-failed');
     const procs = this.#groups.map(({ path }) => join(path, 'cgroup.procs'));
     this.launch = { file: '/bin/sh', args: ['-c', LAUNCHER, marker, ...procs], startFailedMarker: marker };
   }

@@ -7,21 +7,26 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { CallReply, CallRequest } from '../domain/call.js';
-import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
+import { messageOf, type PlatformError, systemCode } from '../domain/errors.js';
 import type { FunctionConfig } from '../domain/function-config.js';
 import { textBytesFor } from '../domain/limits.js';
 import type { Log } from '../domain/log.js';
+import {
+  abortReason,
+  badOutput,
+  failedExit,
+  notExecuted,
+  notStarted,
+  outOfMemory,
+  outputTooLarge,
+  reportedFailure,
+  timedOut,
+} from './call-failures.js';
 import { CappedOutput, OutputTail } from './child-output.js';
 import type { ProcessTree, ProcessTrees } from './process-tree.js';
-import {
-  type BootstrapReply,
-  decodeBootstrapReply,
-  encodeBootstrapRequest,
-  functionEnvironment,
-} from './stdio-protocol.js';
+import { decodeBootstrapReply, encodeBootstrapRequest, functionEnvironment } from './stdio-protocol.js';
 
 const STDERR_KEPT_BYTES = 64 * 1024;
-const STDERR_SHOWN_BYTES = 4 * 1024;
 /** How long stdout may stay open behind the end of the bootstrap, held by a process it left. */
 const STDOUT_GRACE_MS = 100;
 /** How long a killed process may take to end before the call is answered without it. */
@@ -87,7 +92,6 @@ export async function runStdio(
   } finally {
     if (tree !== undefined && !(await tree.destroy())) log('error', 'process-survived', names(call));
     await rm(callFolder, { recursive: true, force: true });
-    await rm(`${callFolder}.start-failed`, { force: true });
   }
 }
 
@@ -141,7 +145,7 @@ async function supervise(
     giveUp = setTimeout(ended.resolve, KILL_PATIENCE_MS);
   };
   const stdout = new CappedOutput(child.stdout, textBytesFor(call.maxResultBytes), () =>
-    stop(outputTooLarge(call)),
+    stop(outputTooLarge(call.maxResultBytes)),
   );
   const stderr = new OutputTail(child.stderr, STDERR_KEPT_BYTES);
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
@@ -151,13 +155,13 @@ async function supervise(
   child.stdin.end(encodeBootstrapRequest(call.request, Date.now() + call.limitMs));
 
   const onAbort = (): void => stop(abortReason(signal));
-  const timer = setTimeout(() => stop(timedOut(call, stderr)), call.limitMs);
+  const timer = setTimeout(() => stop(timedOut(call.functionId, call.limitMs, stderr)), call.limitMs);
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   const sampler =
     sampledLimitBytes === undefined
       ? undefined
-      : watchMemory(tree, sampledLimitBytes, () => stop(outOfMemory(call)));
+      : watchMemory(tree, sampledLimitBytes, () => stop(outOfMemory(call.functionId, call.config.memoryMb)));
   await ended.promise;
   const executionMs = performance.now() - startedAt;
   clearTimeout(timer);
@@ -183,23 +187,17 @@ async function supervise(
 function judge(call: StdioCall, ending: Ending, tree: ProcessTree): CallReply {
   if (ending.stopped !== undefined) throw ending.stopped;
   const usage = tree.usage();
-  if (usage.outOfMemory) throw outOfMemory(call);
+  if (usage.outOfMemory) throw outOfMemory(call.functionId, call.config.memoryMb);
   const failedCleanly = ending.exitCode !== 0 && tree.launch.startFailedMarker !== undefined;
   if (failedCleanly && existsSync(tree.launch.startFailedMarker ?? '')) {
-    throw notStarted(
-      `the bootstrap could not be executed (${ending.stderr.text(STDERR_SHOWN_BYTES).trim()})`,
-    );
+    throw notExecuted(ending.stderr);
   }
   const reply = decodeBootstrapReply(ending.stdout);
   if (ending.exitCode !== 0) throw failedExit(ending, typeof reply === 'string' ? undefined : reply);
-  if (typeof reply === 'string') {
-    throw new PlatformError('BAD_OUTPUT', `The bootstrap's output cannot be used: ${reply}.`, {
-      executed: 'yes',
-      details: { message: reply, exit_code: 0, ...tail(ending.stderr) },
-    });
-  }
-  if (reply.result !== undefined && reply.result.length > call.maxResultBytes) throw outputTooLarge(call);
-  if (!reply.success) throw functionError(reply, { exit_code: 0, ...tail(ending.stderr) });
+  if (typeof reply === 'string') throw badOutput(reply, ending.stderr);
+  if (reply.result !== undefined && reply.result.length > call.maxResultBytes)
+    throw outputTooLarge(call.maxResultBytes);
+  if (!reply.success) throw reportedFailure(reply, ending.stderr);
   const peakMemoryBytes = usage.peakMemoryBytes ?? ending.peakSampledBytes;
   return {
     result: reply.result ?? new Uint8Array(0),
@@ -232,70 +230,4 @@ async function within(promise: Promise<void>, ms: number): Promise<void> {
   });
   await Promise.race([promise, late]);
   clearTimeout(timer);
-}
-
-function failedExit(ending: Ending, reply: BootstrapReply | undefined): PlatformError {
-  const facts = {
-    ...(ending.exitCode !== null && { exit_code: ending.exitCode }),
-    ...(ending.signal !== null && { signal: ending.signal }),
-    ...tail(ending.stderr),
-  };
-  if (reply !== undefined && !reply.success) return functionError(reply, facts);
-  const how = ending.signal === null ? `exit code ${ending.exitCode}` : `signal ${ending.signal}`;
-  const message = `The bootstrap ended with ${how}.`;
-  return new PlatformError('FUNCTION_ERROR', message, { executed: 'yes', details: { message, ...facts } });
-}
-
-function functionError(reply: BootstrapReply, facts: Record<string, unknown>): PlatformError {
-  return new PlatformError('FUNCTION_ERROR', reply.error.message, {
-    executed: 'yes',
-    details: { ...reply.error, ...facts },
-    ...(reply.result !== undefined && { result: reply.result }),
-  });
-}
-
-function tail(stderr: OutputTail): { stderr_tail?: string } {
-  const text = stderr.text(STDERR_SHOWN_BYTES);
-  return text === '' ? {} : { stderr_tail: text };
-}
-
-function timedOut(call: StdioCall, stderr: OutputTail): PlatformError {
-  const limit = Math.round(call.limitMs);
-  return new PlatformError('TIMEOUT', `Function ${call.functionId} was killed at its limit of ${limit} ms.`, {
-    executed: 'yes',
-    details: { limit_ms: limit, ...tail(stderr) },
-  });
-}
-
-function outOfMemory(call: StdioCall): PlatformError {
-  const { memoryMb } = call.config;
-  return new PlatformError(
-    'OUT_OF_MEMORY',
-    `Function ${call.functionId} needed more than its ${memoryMb} MiB of memory.`,
-    {
-      executed: 'yes',
-      details: { memory_mb: memoryMb },
-    },
-  );
-}
-
-function outputTooLarge(call: StdioCall): PlatformError {
-  return new PlatformError('OUTPUT_TOO_LARGE', `The result is larger than ${call.maxResultBytes} bytes.`, {
-    executed: 'yes',
-    details: { max_result_bytes: call.maxResultBytes },
-  });
-}
-
-function notStarted(reason: string, cause?: unknown): PlatformError {
-  return new PlatformError('EXECUTION_ERROR', `The function could not be started: ${reason}.`, {
-    details: { reason },
-    cause,
-  });
-}
-
-function abortReason(signal: AbortSignal): PlatformError {
-  const { reason } = signal;
-  return reason instanceof PlatformError
-    ? reason
-    : new PlatformError('UNAVAILABLE', messageOf(reason), { executed: 'yes' });
 }

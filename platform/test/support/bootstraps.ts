@@ -26,6 +26,3 @@ export const echo = node('reply(input.args);');
 export function textOf(bytes: number[]): string {
   return Buffer.from(bytes).toString('utf8');
 }
-
-/** A shell function body that answers with the text on its stdin, at most a few hundred bytes. */
-export const TEXT_TO_REPLY = `od -An -v -tu1 | tr -s ' \\n' ',' | sed 's/^,*//; s/,*$//; s/^/{"result":[/; s/$/]}/'`;

@@ -3,6 +3,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 
 import type { LogLine } from '../../src/index.js';
 import { type Platform, type PlatformOptions, startPlatform } from '../../src/index.js';
@@ -35,8 +36,18 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+const folders: string[] = [];
+
+// Hooks run last in, first out: this one comes after those that close what uses the folders.
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+/** A folder that is removed when the test file is done. */
 export async function tempFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'platform-test-'));
+  const folder = await mkdtemp(join(tmpdir(), 'platform-test-'));
+  folders.push(folder);
+  return folder;
 }
 
 export async function testPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
@@ -51,7 +62,6 @@ export async function testPlatform(options: PlatformOptions = {}): Promise<TestP
     ...client,
     async [Symbol.asyncDispose]() {
       await platform.close();
-      if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -23,21 +23,22 @@ type Waiting = Pick<CallContext, 'onCancel'>;
 export class PlatformClient {
   readonly #settings: Settings;
   readonly #pools = new Map<string, OriginPool>();
-  readonly #base: OriginPool;
   readonly #auth: Authorization | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#base = this.#pool(settings.origin, true);
     this.#auth = settings.auth === undefined ? undefined : this.#authorization(settings.auth);
   }
 
   /** The destination of a function at `origin`, by default that of `baseUrl`. */
   destination(functionName: string, origin: string = this.#settings.origin): Destination {
     const trusted = origin === this.#settings.origin || this.#settings.endpointAuth;
-    const pool = origin === this.#settings.origin ? this.#base : this.#pool(origin, trusted);
-    return { pool, trusted, place: { provider: PROVIDER, functionName, origin } };
+    return {
+      pool: this.#pool(origin, trusted),
+      trusted,
+      place: { provider: PROVIDER, functionName, origin },
+    };
   }
 
   /**
@@ -97,10 +98,12 @@ export class PlatformClient {
   }
 
   #pool(origin: string, trusted: boolean): OriginPool {
-    let pool = this.#pools.get(origin);
+    // A pool that may show our certificate is never shared with a destination that must not see it.
+    const key = `${origin} ${trusted}`;
+    let pool = this.#pools.get(key);
     if (pool === undefined) {
       pool = new OriginPool(origin, poolOptions(this.#settings, origin, trusted), this.#settings.dispatcher);
-      this.#pools.set(origin, pool);
+      this.#pools.set(key, pool);
     }
     return pool;
   }

@@ -1,32 +1,33 @@
 /**
- * Bytes as a JSON array of integers, the encoding of the custom-FaaS spec. JSON.stringify and JSON.parse take
- * 15 times as long as base64 for it; these two loops write and read the digits directly.
+ * Bytes as a JSON array of integers, the encoding of the custom-FaaS spec. These loops write and read the digits
+ * themselves: JSON.stringify and JSON.parse would need an array of numbers in between.
  */
 
 /** The longest an element can be: three digits and a comma. */
 const MAX_ELEMENT_BYTES = 4;
 
-/** Writes `[1,2,255]` into `out` at `offset` and returns the offset after it. `out` must have room. */
+/** For each value its digits and a comma as one little-endian word, and how many bytes of it count. */
+const WORDS = new Uint32Array(256);
+const WORD_BYTES = new Uint8Array(256);
+for (let value = 0; value < 256; value++) {
+  const text = Buffer.from(`${value},`);
+  WORDS[value] = text.readUIntLE(0, text.length);
+  WORD_BYTES[value] = text.length;
+}
+
+/**
+ * Writes `[1,2,255]` into `out` at `offset` and returns the offset after it. `out` must have room: the array's bytes
+ * may be followed by up to two that mean nothing.
+ */
 export function writeNumberArray(out: Uint8Array, offset: number, bytes: Uint8Array): number {
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   let at = offset;
   out[at++] = 0x5b; // [
   for (let index = 0; index < bytes.length; index++) {
     const value = bytes[index] as number;
-    if (value >= 100) {
-      const hundreds = value >= 200 ? 2 : 1;
-      const rest = value - hundreds * 100;
-      const tens = (rest * 205) >> 11; // rest / 10 for 0..99
-      out[at++] = 0x30 + hundreds;
-      out[at++] = 0x30 + tens;
-      out[at++] = 0x30 + rest - tens * 10;
-    } else if (value >= 10) {
-      const tens = (value * 205) >> 11;
-      out[at++] = 0x30 + tens;
-      out[at++] = 0x30 + value - tens * 10;
-    } else {
-      out[at++] = 0x30 + value;
-    }
-    out[at++] = 0x2c; // ,
+    // Always a whole word: the next element overwrites what is too much, and no branch is mispredicted.
+    view.setUint32(at, WORDS[value] as number, true);
+    at += WORD_BYTES[value] as number;
   }
   if (bytes.length > 0) at--; // the last comma
   out[at++] = 0x5d; // ]
@@ -56,29 +57,29 @@ export function readNumberArray(
   if (text[at] === 0x5d) return { bytes: new Uint8Array(0), end: at + 1 };
   let count = 0;
   for (;;) {
-    const first = digit(text[at]);
-    if (first < 0) return undefined;
-    let value = first;
-    let next = digit(text[++at]);
-    if (next >= 0) {
-      if (first === 0) return undefined; // 07 is no JSON
-      value = value * 10 + next;
-      next = digit(text[++at]);
-      if (next >= 0) {
-        value = value * 10 + next;
-        if (value > 255 || digit(text[++at]) >= 0) return undefined;
+    // Past the end `text` gives undefined, which is no digit and no mark.
+    let value = (text[at] as number) - 0x30;
+    if (!isDigit(value)) return undefined;
+    let mark = text[++at] as number;
+    if (isDigit(mark - 0x30)) {
+      if (value === 0) return undefined; // 07 is no JSON
+      value = value * 10 + mark - 0x30;
+      mark = text[++at] as number;
+      if (isDigit(mark - 0x30)) {
+        value = value * 10 + mark - 0x30;
+        mark = text[++at] as number;
+        if (value > 255) return undefined;
       }
     }
     out[count++] = value;
-    let mark = text[at];
     if (mark !== 0x2c && mark !== 0x5d) {
       at = skipSpace(text, at);
-      mark = text[at];
+      mark = text[at] as number;
     }
-    if (mark === 0x5d) return { bytes: out.slice(0, count), end: at + 1 };
-    if (mark !== 0x2c) return undefined;
+    if (mark === 0x5d) return { bytes: out.slice(0, count), end: at + 1 }; // ]
+    if (mark !== 0x2c) return undefined; // ,
     at++;
-    if (digit(text[at]) < 0) at = skipSpace(text, at);
+    if ((text[at] as number) <= 0x20) at = skipSpace(text, at);
   }
 }
 
@@ -91,6 +92,6 @@ export function skipSpace(text: Uint8Array, at: number): number {
   }
 }
 
-function digit(byte: number | undefined): number {
-  return byte !== undefined && byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : -1;
+function isDigit(value: number): boolean {
+  return value >= 0 && value <= 9;
 }

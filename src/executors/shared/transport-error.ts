@@ -23,6 +23,7 @@ export interface Place {
   readonly origin: string;
 }
 
+/** The FaasError for a request without a complete reply: one table for every executor. */
 export function transportError(failure: HttpFailure, place: Place): FaasError {
   switch (failure.kind) {
     case 'cancelled':
@@ -131,6 +132,7 @@ const CONNECTION_ERRORS: ReadonlyMap<string, { code: FaasErrorCode; text: string
     'UND_ERR_HEADERS_TIMEOUT',
     { code: 'TIMEOUT', text: 'did not answer for too long. Give the call a deadline' },
   ],
+  ['UND_ERR_HEADERS_OVERFLOW', { code: 'PROTOCOL', text: 'sent a reply with too many headers' }],
   ['UND_ERR_CLOSED', { code: 'CONFIG', text: 'was not asked: the executor is closed' }],
   ['UND_ERR_DESTROYED', { code: 'CONFIG', text: 'was not asked: the executor is closed' }],
   [
@@ -173,7 +175,7 @@ function fail(
   executed: Executed,
   text: string,
   cause: unknown,
-  status?: number | undefined,
+  status?: number,
 ): FaasError {
   const { provider, functionName, origin } = place;
   const message = `${origin} ${text} (calling ${functionName}).`;
