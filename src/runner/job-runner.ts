@@ -7,6 +7,7 @@ import type { JobId } from '../core/job.js';
 import { RetryBudget } from '../core/retry-policy.js';
 import type { FaasRegistry } from '../registry.js';
 import { JobRunnerBuilder } from './builder.js';
+import { CallList } from './call-list.js';
 import { checkConfig, type RunnerConfig } from './config.js';
 import { Deliveries } from './deliveries.js';
 import type { CallEvent, RunnerEvents } from './events.js';
@@ -36,7 +37,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   readonly #owner: CallOwner;
   readonly #tally = new Tally();
   /** Accepted and not settled. */
-  readonly #unsettled = new Set<RunningCall>();
+  readonly #unsettled = new CallList();
   #waiting = 0;
   // 96 random bits a runner and a count: as unique as a UUID a call, at a fraction of the cost.
   readonly #callIdPrefix = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex');
@@ -264,7 +265,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #settled(call: RunningCall): void {
-    this.#unsettled.delete(call);
+    this.#unsettled.remove(call);
     const { outcome } = call;
     const isSilent = !call.isPrimary && outcome.status === 'ok' && outcome.value === undefined;
     if (call.isPrimary) this.#tally.count(outcome.status);
@@ -282,7 +283,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       message: 'The runner stopped and its grace period is over.',
     });
     // The waiting first: a place that a cancelled call leaves must not let one of them in.
-    const calls = [...this.#unsettled];
+    const calls = this.#unsettled.toArray();
     for (const call of calls) if (call.isWaiting) call.cancel(reason);
     for (const call of calls) call.cancel(reason);
     this.#graceTimer = setTimeout(() => this.#deliveries.close(), LAST_DELIVERY_MS);

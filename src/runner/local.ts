@@ -53,6 +53,8 @@ export class RunnerCall implements JobCall {
 }
 
 export interface AttemptTally {
+  /** `performance.now()` at the start of the latest attempt. */
+  readonly attemptStartMs: number;
   attempted(provider: string): void;
 }
 
@@ -60,22 +62,23 @@ export interface AttemptTally {
 export class LocalResult implements JobResult {
   readonly value: unknown;
   readonly metadata: Metadata;
-  readonly executionMs: number;
-  readonly #job: AnyJob;
+  readonly #call: RunnerCall;
 
-  constructor(job: AnyJob, value: unknown, metadata: Metadata, executionMs: number) {
-    this.#job = job;
+  constructor(call: RunnerCall, value: unknown) {
+    this.#call = call;
     this.value = value;
-    this.metadata = metadata;
-    this.executionMs = executionMs;
+    this.metadata = call.metadata;
   }
 
+  /** A layer that wants to know learns how long the attempt has taken until now. */
   get metrics(): CallMetrics {
-    return { totalMs: this.executionMs, executionMs: this.executionMs };
+    const elapsedMs = performance.now() - this.#call.tally.attemptStartMs;
+    return { totalMs: elapsedMs, executionMs: elapsedMs };
   }
 
   get result(): Uint8Array {
-    return encodeWith(this.#job.codec.output, this.value, `The output of job "${this.#job.name}"`);
+    const { job } = this.#call;
+    return encodeWith(job.codec.output, this.value, `The output of job "${job.name}"`);
   }
 }
 
@@ -92,7 +95,6 @@ export class LocalInvoker implements FaasInvoker {
       job.input === undefined
         ? input
         : await validate(job.input, input, `The input of job "${job.name}"`, 'no');
-    const startMs = performance.now();
     let value: unknown;
     try {
       value = await handler(checked, jobContext(call, job.name, context));
@@ -102,7 +104,7 @@ export class LocalInvoker implements FaasInvoker {
     if (job.output !== undefined) {
       value = await validate(job.output, value, `The output of job "${job.name}"`, 'yes');
     }
-    return new LocalResult(job, value, call.metadata, performance.now() - startMs);
+    return new LocalResult(call as RunnerCall, value);
   }
 }
 

@@ -6,6 +6,7 @@ import type { CallMetrics, JobResult, Metadata } from '../core/job.js';
 import { isCurable } from '../core/retry-policy.js';
 import { CallScope } from '../core/scope.js';
 import { validate } from '../core/standard-schema.js';
+import type { Listed } from './call-list.js';
 import type { Delivery } from './consumer-lane.js';
 import { enterAll, type Waiter } from './gate.js';
 import { type AttemptTally, LOCAL, LocalResult, RunnerCall } from './local.js';
@@ -27,7 +28,9 @@ export interface CallOwner {
 const FACTS_GRACE_MS = 25;
 const NO_METADATA: Metadata = Object.freeze({});
 
-export class RunningCall extends CallScope implements Waiter, AttemptTally, Delivery {
+export class RunningCall extends CallScope implements Waiter, AttemptTally, Delivery, Listed {
+  listNext: RunningCall | null = null;
+  listPrevious: RunningCall | null = null;
   readonly route: JobRoute;
   readonly request: JobRequest;
   readonly callId: string;
@@ -40,12 +43,14 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   #awaiting = 0;
   #ranOn = LOCAL;
   #fellBack = false;
+  #waited = false;
   #state: 'waiting' | 'running' | 'settled' = 'running';
   #target: Target | undefined;
   readonly #call: RunnerCall;
   readonly #owner: CallOwner;
   readonly #timeoutMs: number;
   readonly #startMs: number;
+  attemptStartMs: number;
 
   constructor(
     owner: CallOwner,
@@ -66,7 +71,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     this.isPrimary = isPrimary;
     this.callId = request.callId ?? owner.newCallId();
     this.#timeoutMs = timeoutMs;
-    this.#startMs = performance.now();
+    this.#startMs = this.attemptStartMs = performance.now();
     const metadata = request.metadata ?? NO_METADATA;
     this.#call = new RunnerCall(
       route.job,
@@ -102,6 +107,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     const closed = enterAll(target.gates, true);
     if (closed === undefined) return this.#run(target);
     this.#state = 'waiting';
+    this.#waited = true;
     closed.wait(this);
     this.#owner.onWaiting(this);
   }
@@ -122,6 +128,8 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   }
 
   attempted(provider: string): void {
+    // The first attempt of a call that did not wait starts when the call does: the clock was just read.
+    if (this.attempts > 0 || this.#waited) this.attemptStartMs = performance.now();
     this.attempts += 1;
     this.#ranOn = provider;
     this.#owner.onAttempt(this, provider);
@@ -228,10 +236,11 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     this.#state = 'settled';
     this.disarm();
     const { job, route } = this.route;
-    const totalMs = performance.now() - this.#startMs;
+    const nowMs = performance.now();
+    const totalMs = nowMs - this.#startMs;
     const metrics: CallMetrics =
       result instanceof LocalResult
-        ? { totalMs, executionMs: result.executionMs }
+        ? { totalMs, executionMs: nowMs - this.attemptStartMs }
         : { ...result?.metrics, totalMs };
     const outcome = {
       jobId: this.request.jobId,

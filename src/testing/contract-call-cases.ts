@@ -134,7 +134,7 @@ export const callCases: readonly ContractCase[] = [
     jobs: [echo],
     run: async (bench) => {
       const { metrics } = await invoke(bench, contractCall(echo, 'x'));
-      const { requestId: _id, coldStart: _cold, ...figures } = metrics;
+      const { requestId: _id, coldStart: _cold, provider: _who, ...figures } = metrics;
       for (const figure of Object.values(figures)) {
         bench.expect(typeof figure === 'number' && figure >= 0 && Number.isFinite(figure)).toBe(true);
       }

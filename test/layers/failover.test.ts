@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FaasInvoker, ProviderLimits } from '../../src/core/executor.js';
+import type { JobResult } from '../../src/core/job.js';
 import { CallScope, callContext } from '../../src/core/scope.js';
 import { failover } from '../../src/layers/index.js';
 import { callOf, cancelReason, errorOf, failure, hanging, invoker, OK, scripted } from './invokers.js';
@@ -12,7 +13,19 @@ const limits = (changes: Partial<ProviderLimits>): ProviderLimits => ({
 const withLimits = (changes: Partial<ProviderLimits>) => invoker(() => OK, { limits: limits(changes) });
 const invoke = (executor: FaasInvoker, changes = {}) => executor.invoke(callOf(changes), callContext());
 
+/** Failover says who answered. */
+const answeredBy = (provider: string, result: JobResult): JobResult => ({
+  ...result,
+  metrics: { ...result.metrics, provider },
+});
+
 describe('failover', () => {
+  it('says who answered, also through another failover', async () => {
+    const dark = scripted(failure('UNAVAILABLE', 'no'));
+    const inner = failover([dark, invoker(() => OK, { provider: 'spare' })]);
+    expect(await invoke(failover([dark, inner]))).toEqual(answeredBy('spare', OK));
+  });
+
   it('asks the first executor only while it answers', async () => {
     const [a, b] = [scripted(OK), scripted(OK)];
     await invoke(failover([a, b]));
@@ -23,7 +36,7 @@ describe('failover', () => {
     'asks the next one after %s that did not run, with the same call id',
     async (code) => {
       const [a, b] = [scripted(failure(code, 'no')), scripted(OK)];
-      expect(await invoke(failover([a, b]))).toBe(OK);
+      expect(await invoke(failover([a, b]))).toEqual(answeredBy('fake', OK));
       expect(b.calls[0]?.call).toMatchObject({ callId: 'call-1', attempt: 2 });
     },
   );
@@ -41,7 +54,7 @@ describe('failover', () => {
 
   it('asks the next one after a doubtful failure of an idempotent job', async () => {
     const [a, b] = [scripted(failure('UNAVAILABLE', 'maybe')), scripted(OK)];
-    expect(await invoke(failover([a, b]), { idempotent: true })).toBe(OK);
+    expect(await invoke(failover([a, b]), { idempotent: true })).toEqual(answeredBy('fake', OK));
   });
 
   it('tells every failure when all fail, and speaks for all of them', async () => {
@@ -54,16 +67,16 @@ describe('failover', () => {
 
   it('gives each executor its own time', async () => {
     const executor = failover([hanging('no'), scripted(OK)], { attemptTimeoutMs: 20 });
-    expect(await invoke(executor)).toBe(OK);
+    expect(await invoke(executor)).toEqual(answeredBy('fake', OK));
   });
 
   it('drops the late answer of an executor that was given up', async () => {
     const late = invoker(
       (_call, context) => new Promise((resolve) => context.onCancel(() => setTimeout(resolve, 60, OK))),
     );
-    const second = { ...OK };
+    const second = { ...OK, result: Uint8Array.of(2) };
     const executor = failover([late, scripted(second)], { attemptTimeoutMs: 10 });
-    expect(await invoke(executor, { idempotent: true })).toBe(second);
+    expect(await invoke(executor, { idempotent: true })).toEqual(answeredBy('fake', second));
   });
 
   it('stops when the call is cancelled', async () => {
