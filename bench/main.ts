@@ -1,8 +1,9 @@
-/** `npm run bench [-- --rounds N] [http|import|local …]`: ratios, measured side by side in this one run. */
+/** `npm run bench [-- --rounds N] [http|import|local|payload|platform …]`: ratios, measured side by side in this one run. */
 import { parseArgs } from 'node:util';
 import { httpBench } from './http.ts';
 import { importBench } from './imports.ts';
 import { localBench } from './local.ts';
+import { payloadBench } from './payload.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -13,6 +14,7 @@ const benches: Record<string, (rounds: number) => Promise<void>> = {
   http: httpBench,
   import: importBench,
   local: localBench,
+  payload: payloadBench,
 };
 const unknown = positionals.filter((name) => benches[name] === undefined);
 if (unknown.length > 0 || !(rounds >= 1)) {

@@ -1,10 +1,12 @@
 /** Puts the commands together and turns however one ends into an exit code. */
 import { Command, CommanderError, type OutputConfiguration } from 'commander';
+import { conformanceCommand } from './commands/conformance.js';
 import { deployCommand } from './commands/deploy.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { healthCommand } from './commands/health.js';
 import { invokeCommand } from './commands/invoke.js';
+import { keysCommand } from './commands/keys.js';
 import { runCommand } from './commands/run.js';
 import { undeployCommand } from './commands/undeploy.js';
 import { warmCommand } from './commands/warm.js';
@@ -49,6 +51,8 @@ function buildProgram(finish: Finish, json: boolean): Command {
     undeployCommand,
     runCommand,
     doctorCommand,
+    conformanceCommand,
+    keysCommand,
   ];
   for (const make of commands) {
     const command = make(finish).option('--json', 'print one JSON object as the last line', json);

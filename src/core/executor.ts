@@ -141,5 +141,8 @@ export interface LogEntry {
   readonly time: Date;
   readonly message: string;
   readonly callId?: string;
-  readonly stream?: 'stdout' | 'stderr';
+  /** `platform`: what the platform says about the call. */
+  readonly stream?: 'stdout' | 'stderr' | 'platform';
+  /** The provider cut the message. */
+  readonly truncated?: boolean;
 }

@@ -27,6 +27,12 @@ const SHEBANG_WITH_MAPS = '#!/usr/bin/env -S node --enable-source-maps';
 const IMPORT_META = "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;";
 
 /**
+ * Tells a platform of spec 1.1 that raw bytes may go over stdin and stdout; one of 1.0 reads only `bootstrap`, which
+ * answers in whatever form it is asked.
+ */
+const DECLARATION = '{"protocol":"binary-1"}\n';
+
+/**
  * Bundles the entry with everything it imports into one CommonJS file that speaks the bootstrap protocol (stdin and
  * stdout) and the Lambda Runtime API. The same input gives the same bytes in any folder.
  * The code is not run here, so what only its run can show (two jobs with one id) is reported by the function.
@@ -38,7 +44,10 @@ export async function packageHandler(options: HandlerOptions): Promise<Artifact>
   await checkEntry(entry);
   await checkExports(entry);
   const bytes = await bundle(entry, options);
-  return packageFiles([{ path: 'bootstrap', bytes, mode: 0o755 }]);
+  return packageFiles([
+    { path: 'bootstrap', bytes, mode: 0o755 },
+    { path: 'faas.json', bytes: DECLARATION },
+  ]);
 }
 
 async function checkEntry(entry: string): Promise<void> {

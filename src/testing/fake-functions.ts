@@ -9,6 +9,18 @@ export interface FakeReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
+  /** Sent piece by piece instead of `body`, until it ends or the caller is gone. */
+  readonly stream?: AsyncIterable<string>;
+}
+
+/** How a call ended, before it is written in one encoding or the other. */
+export interface FakeOutcome {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Present when the function succeeded. */
+  readonly result?: Uint8Array;
+  /** Every other field of the JSON body. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** What a fake function knows of its call. */
@@ -36,9 +48,11 @@ export interface FakeConfig {
 
 export const DEFAULT_CONFIG: FakeConfig = { memory_mb: 512, timeout_secs: 300 };
 
-interface Deployed {
+export interface Deployed {
   readonly config: FakeConfig;
   readonly sha256: string;
+  /** Stands for archive and configuration. */
+  readonly etag: string;
   readonly zipBytes: number;
   readonly deployedAt: string;
   calls: number;
@@ -71,16 +85,26 @@ export class FakeFunctions {
     return this.#deployed.get(name);
   }
 
+  /** In order of their names. */
+  names(): string[] {
+    return [...this.#deployed.keys()].sort();
+  }
+
   /** False when something else is deployed under the name and must not be replaced. */
   deploy(name: string, zip: Uint8Array, config: FakeConfig, replace: boolean): boolean {
     const sha256 = createHash('sha256').update(zip).digest('hex');
     const before = this.#deployed.get(name);
-    const same = before?.sha256 === sha256 && JSON.stringify(before.config) === JSON.stringify(config);
-    if (same) return true;
+    const etag = createHash('sha256')
+      .update(sha256)
+      .update(JSON.stringify(config))
+      .digest('hex')
+      .slice(0, 16);
+    if (before?.etag === etag) return true;
     if (before !== undefined && !replace) return false;
     this.#deployed.set(name, {
       config,
       sha256,
+      etag,
       zipBytes: zip.length,
       deployedAt: new Date().toISOString(),
       calls: before?.calls ?? 0,
@@ -94,21 +118,21 @@ export class FakeFunctions {
     return this.#deployed.delete(name);
   }
 
-  /** Runs one call; resolves to the reply the spec asks for. */
+  /** Runs one call to its end. */
   async run(
     name: string,
     target: Deployed,
     call: Omit<FakeCall, 'signal'>,
     gone: AbortSignal,
-  ): Promise<FakeReply> {
+  ): Promise<FakeOutcome> {
     if (target.inFlight >= (target.config.max_concurrency ?? Infinity)) {
-      const error = errorBody('THROTTLED', 'no', `${name} has its most calls in flight`);
-      return { status: 429, headers: { 'retry-after': '1' }, body: error };
+      const fields = errorBody('THROTTLED', 'no', `${name} has its most calls in flight`);
+      return { status: 429, headers: { 'retry-after': '1' }, fields };
     }
     const handler = this.#handlers[name];
     if (handler === undefined) {
-      const error = errorBody('EXECUTION_ERROR', 'no', `fakePlatform was given no function for ${name}`);
-      return { status: 500, body: { job_id: call.jobId, result: [], ...error } };
+      const fields = errorBody('EXECUTION_ERROR', 'no', `fakePlatform was given no function for ${name}`);
+      return { status: 500, fields };
     }
     this.executions.set(call.callId, (this.executions.get(call.callId) ?? 0) + 1);
     target.calls += 1;
@@ -122,29 +146,14 @@ export class FakeFunctions {
     try {
       const result = await Promise.race([handler({ ...call, signal: stop.signal }), timeUp(stop.signal)]);
       if (result === undefined) {
-        return {
-          status: 504,
-          body: { job_id: call.jobId, result: [], ...errorBody('TIMEOUT', 'yes', 'killed at the limit') },
-        };
+        return { status: 504, fields: errorBody('TIMEOUT', 'yes', 'killed at the limit') };
       }
-      return {
-        status: 200,
-        body: {
-          job_id: call.jobId,
-          result: [...result],
-          success: true,
-          execution_ms: Math.round(performance.now() - startedMs),
-          cold_start: false,
-          metadata: call.metadata,
-        },
-      };
+      const execution_ms = Math.round(performance.now() - startedMs);
+      const fields = { success: true, execution_ms, cold_start: false, metadata: call.metadata };
+      return { status: 200, result, fields };
     } catch (thrown) {
-      const remote = (FaasError.is(thrown) ? thrown.remote : undefined) ?? remoteError(thrown);
-      const error = errorBody('FUNCTION_ERROR', 'yes', remote.message, {
-        name: remote.name,
-        message: remote.message,
-      });
-      return { status: 500, body: { job_id: call.jobId, result: [], ...error } };
+      const { name, message } = (FaasError.is(thrown) ? thrown.remote : undefined) ?? remoteError(thrown);
+      return { status: 500, fields: errorBody('FUNCTION_ERROR', 'yes', message, { name, message }) };
     } finally {
       clearTimeout(timer);
       gone.removeEventListener('abort', abort);

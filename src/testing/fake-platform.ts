@@ -2,10 +2,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AnyJob } from '../core/define-job.js';
+import { FAKE_FEATURES, type FakeFeature } from './fake-features.js';
 import { type FakeFunction, FakeFunctions, type FakeReply, jobFunction } from './fake-functions.js';
-import { route } from './fake-routes.js';
+import { FakeInvocations } from './fake-invocations.js';
+import { FakeLogs } from './fake-logs.js';
+import { type FakeWorld, route } from './fake-routes.js';
 
-export type { FakeFunction, FakeReply };
+export type { FakeFeature, FakeFunction, FakeReply };
 
 export interface FakeRequest {
   readonly method: string;
@@ -35,6 +38,10 @@ export interface ScriptedReply {
 }
 
 export interface FakePlatformOptions {
+  /** Which version of the custom-FaaS spec to speak. Default `1.0`. */
+  readonly spec?: '1.0' | '1.1';
+  /** What of spec 1.1 to offer. Default: all of it. */
+  readonly features?: readonly FakeFeature[];
   /** What the functions do, by name, once they are deployed. */
   readonly functions?: Readonly<Record<string, FakeFunction>>;
   /** The same for jobs: each becomes the function `job{id}`. */
@@ -56,6 +63,8 @@ export interface FakePlatform {
   /** How often a function was started, by call id; calls without one count under `''`. */
   readonly executions: ReadonlyMap<string, number>;
   script(rules: readonly ScriptedReply[]): void;
+  /** Breaks every connection that is open now. */
+  dropConnections(): void;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -67,6 +76,16 @@ export async function fakePlatform(options: FakePlatformOptions = {}): Promise<F
     deployed: options.deployed ?? false,
     maxArgsBytes: options.maxArgsBytes ?? 6 * 1024 * 1024,
   });
+  const { spec = '1.0', features = FAKE_FEATURES, bearer } = options;
+  const world: FakeWorld = {
+    spec,
+    features: new Set(spec === '1.0' ? [] : features),
+    bearer,
+    functions,
+    invocations: new FakeInvocations(),
+    logs: new FakeLogs(),
+    replays: new Map(),
+  };
   const requests: FakeRequest[] = [];
   let rules: { rule: ScriptedReply; left: number }[] = [];
 
@@ -85,12 +104,10 @@ export async function fakePlatform(options: FakePlatformOptions = {}): Promise<F
     const rule = nextRule(request);
     if (rule.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, rule.delayMs));
     const scripted = rule.respond !== undefined || rule.reset === true || rule.hang === true;
-    const usual =
-      scripted && rule.run !== true
-        ? undefined
-        : await route(request, functions, options.bearer, gone.signal);
+    const usual = scripted && rule.run !== true ? undefined : await route(request, world, gone.signal);
     if (rule.hang === true || response.destroyed) return;
     if (rule.reset === true) message.socket.resetAndDestroy();
+    else if (usual?.stream !== undefined && rule.respond === undefined) await sendStream(response, usual);
     else send(response, message, rule.respond ?? usual ?? { status: 500 }, rule.truncate);
   };
 
@@ -120,9 +137,17 @@ export async function fakePlatform(options: FakePlatformOptions = {}): Promise<F
     script: (added) => {
       rules = [...rules, ...added.map((rule) => ({ rule, left: rule.times ?? 1 }))];
     },
+    dropConnections: () => server.closeAllConnections(),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+async function sendStream(response: ServerResponse, { status, headers, stream }: FakeReply): Promise<void> {
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  for await (const piece of stream ?? []) response.write(piece);
+  response.end();
 }
 
 async function readRequest(message: IncomingMessage): Promise<FakeRequest> {

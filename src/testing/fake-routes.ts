@@ -1,92 +1,111 @@
 /** The routes of the fake platform: the custom-FaaS spec, nothing else. */
-import {
-  DEFAULT_CONFIG,
-  errorBody,
-  type FakeConfig,
-  type FakeFunctions,
-  type FakeReply,
-} from './fake-functions.js';
+import { callReply, type Replays, readCall, replayKey, runOnce } from './fake-calls.js';
+import { checkConditions, deploy, find, list, recordReply } from './fake-deploys.js';
+import { type FakeFeature, Refusal, type RoutedRequest } from './fake-features.js';
+import type { FakeFunctions, FakeReply } from './fake-functions.js';
+import { type FakeInvocations, MAX_WAIT_SECS } from './fake-invocations.js';
+import { type FakeLogs, LOG_RETENTION_LINES } from './fake-logs.js';
 
-interface RoutedRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: Buffer;
+/** Everything a fake platform remembers. */
+export interface FakeWorld {
+  readonly spec: '1.0' | '1.1';
+  readonly features: ReadonlySet<FakeFeature>;
+  readonly bearer: string | undefined;
+  readonly functions: FakeFunctions;
+  readonly invocations: FakeInvocations;
+  readonly logs: FakeLogs;
+  readonly replays: Replays;
 }
+
+/** Functions share the process of the test: nothing holds them back. */
+const ISOLATION = { mode: 'process', memory: 'sampled', processTree: 'process-group' };
 
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** Ends a request with a 4xx. */
-class Refusal extends Error {
-  readonly reply: FakeReply;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.reply = { status, body: errorBody(code, 'no', message) };
-  }
-}
-
-export async function route(
-  request: RoutedRequest,
-  functions: FakeFunctions,
-  bearer: string | undefined,
-  gone: AbortSignal,
-): Promise<FakeReply> {
+export async function route(request: RoutedRequest, world: FakeWorld, gone: AbortSignal): Promise<FakeReply> {
   try {
-    if (bearer !== undefined && request.headers['authorization'] !== `Bearer ${bearer}`) {
+    if (world.bearer !== undefined && request.headers['authorization'] !== `Bearer ${world.bearer}`) {
       throw new Refusal(401, 'UNAUTHORIZED', 'missing or wrong key');
     }
-    return await dispatch(request, functions, gone);
+    return await dispatch(request, world, gone);
   } catch (error) {
     if (error instanceof Refusal) return error.reply;
     throw error;
   }
 }
 
-async function dispatch(
-  request: RoutedRequest,
-  functions: FakeFunctions,
-  gone: AbortSignal,
-): Promise<FakeReply> {
+async function dispatch(request: RoutedRequest, world: FakeWorld, gone: AbortSignal): Promise<FakeReply> {
   const { pathname, searchParams } = new URL(request.path, 'http://fake');
-  const { method } = request;
-  if (pathname === '/api' && method === 'GET') return about(functions);
+  const { features, functions } = world;
+  // HEAD on every GET: the server leaves the body out.
+  const isHead = request.method === 'HEAD' && features.has('head');
+  const method = isHead ? 'GET' : request.method;
+  if (pathname === '/api' && method === 'GET') return about(world);
+  if (pathname === '/api/functions' && method === 'GET' && features.has('list')) {
+    return list(request, functions, features, searchParams);
+  }
+  if (pathname === '/api/invocations' && method === 'GET' && features.has('async')) {
+    return world.invocations.list(searchParams);
+  }
+  const invocation = /^\/api\/invocations\/([^/]+)(?:\/(result|cancel))?$/.exec(pathname);
+  if (invocation && features.has('async')) {
+    const [, id = '', part = 'record'] = invocation;
+    return dispatchInvocation(`${method} ${part}`, id, Number(searchParams.get('wait') ?? 0), world, gone);
+  }
   const job = /^\/job\/([^/]+)$/.exec(pathname);
-  const path = /^\/api\/functions\/([^/]+)(?:\/(invoke|health|warm))?$/.exec(pathname);
+  const path = /^\/api\/functions\/([^/]+)(?:\/(invoke|health|warm|logs))?$/.exec(pathname);
   const rawName = job ? `job${job[1]}` : path?.[1];
   if (rawName === undefined) throw new Refusal(404, 'NOT_FOUND', `no such route: ${pathname}`);
   const name = checkName(rawName);
   // POST|HEAD /job/{n} are the invoke and the health of its function.
-  const what = job ? (method === 'HEAD' ? 'health' : 'invoke') : (path?.[2] ?? 'record');
+  const what = job ? (request.method === 'HEAD' ? 'health' : 'invoke') : (path?.[2] ?? 'record');
 
   switch (`${method} ${what}`) {
     case 'PUT record':
-      return deploy(request, functions, name, searchParams.get('replace') === 'true');
+      return deploy(request, functions, features, name, searchParams.get('replace') === 'true');
     case 'GET record':
-      return { status: 200, body: record(request, functions, name) };
+      return recordReply(request, functions, features, name);
     case 'DELETE record':
       find(functions, name);
+      if (features.has('conditional-replace')) checkConditions(request, functions, name);
       functions.remove(name);
       return { status: 200, body: { function_id: name, status: 'deleted' } };
     case 'GET health':
     case 'HEAD health':
-    case 'HEAD invoke': {
-      const { calls, lastCall } = find(functions, name);
-      const last = lastCall === undefined ? {} : { last_invocation: lastCall };
+    case 'HEAD invoke':
+      return health(functions, name);
+    case 'GET invoke':
+      if (isHead) return health(functions, name);
+      break;
+    case 'GET logs':
+      find(functions, name);
+      if (!features.has('logs')) break;
       return {
         status: 200,
-        body: { function_id: name, status: 'healthy', ...last, total_invocations: calls },
+        headers: { 'content-type': 'application/x-ndjson' },
+        stream: world.logs.read(name, searchParams, gone),
       };
-    }
     case 'POST warm':
       find(functions, name);
       // Nothing is kept warm here, so 0 is the truth.
       return { status: 200, body: { function_id: name, status: 'warm', instances_warmed: 0 } };
     case 'POST invoke':
-      return invoke(request, functions, name, gone);
-    default:
-      throw new Refusal(405, 'METHOD_NOT_ALLOWED', `${method} is not allowed on ${pathname}`);
+      return invoke(request, world, name, gone);
   }
+  throw new Refusal(405, 'METHOD_NOT_ALLOWED', `${request.method} is not allowed on ${pathname}`);
+}
+
+function dispatchInvocation(
+  what: string,
+  id: string,
+  waitSecs: number,
+  { invocations, features }: FakeWorld,
+  gone: AbortSignal,
+): FakeReply | Promise<FakeReply> {
+  if (what === 'GET record') return invocations.describe(id, waitSecs, gone);
+  if (what === 'GET result') return invocations.result(id);
+  if (what === 'POST cancel' && features.has('cancel')) return invocations.cancel(id);
+  throw new Refusal(405, 'METHOD_NOT_ALLOWED', `${what} is not allowed on an invocation`);
 }
 
 function checkName(raw: string): string {
@@ -100,132 +119,46 @@ function checkName(raw: string): string {
   return name;
 }
 
-function find(functions: FakeFunctions, name: string) {
-  const target = functions.get(name);
-  if (target === undefined) throw new Refusal(404, 'NOT_FOUND', `function ${name} is not deployed`);
-  return target;
+function health(functions: FakeFunctions, name: string): FakeReply {
+  const { calls, lastCall } = find(functions, name);
+  const last = lastCall === undefined ? {} : { last_invocation: lastCall };
+  return { status: 200, body: { function_id: name, status: 'healthy', ...last, total_invocations: calls } };
 }
 
-function deploy(request: RoutedRequest, functions: FakeFunctions, name: string, replace: boolean): FakeReply {
-  const type = String(request.headers['content-type'] ?? '')
-    .split(';')[0]
-    ?.trim();
-  if (type !== 'application/zip' && type !== 'application/octet-stream') {
-    throw new Refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'send the zip as application/zip');
-  }
-  if (request.body.subarray(0, 2).toString('latin1') !== 'PK') {
-    throw new Refusal(400, 'INVALID_PACKAGE', 'the body is no zip file');
-  }
-  const config = readConfig(request.headers['x-blueprint-config']);
-  if (!functions.deploy(name, request.body, config, replace)) {
-    throw new Refusal(409, 'CONFLICT', `other content is deployed as ${name}`);
-  }
-  return { status: 200, body: record(request, functions, name) };
-}
-
-function record(request: RoutedRequest, functions: FakeFunctions, name: string): object {
-  const { config, sha256, zipBytes, deployedAt } = find(functions, name);
-  const { memory_mb, timeout_secs, max_concurrency } = config;
-  return {
-    function_id: name,
-    endpoint: `http://${String(request.headers['host'])}/api/functions/${name}/invoke`,
-    status: 'deployed',
-    memory_mb,
-    timeout_secs,
-    ...(max_concurrency !== undefined && { max_concurrency }),
-    deployed_at: deployedAt,
-    binary_size_bytes: zipBytes,
-    sha256,
-  };
-}
-
-const RANGES: Record<string, (value: number) => boolean> = {
-  memory_mb: (mb) => mb >= 128 && mb <= 10_240 && mb % 64 === 0,
-  timeout_secs: (secs) => secs >= 1 && secs <= 900,
-  max_concurrency: (calls) => calls >= 1 && calls <= 1000,
-};
-
-function readConfig(header: string | string[] | undefined): FakeConfig {
-  if (header === undefined) return DEFAULT_CONFIG;
-  const refuse = (problem: string) => new Refusal(400, 'INVALID_CONFIG', `X-Blueprint-Config: ${problem}`);
-  const text = String(header);
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.length % 4 !== 0) throw refuse('not one line of base64');
-  let config: unknown;
-  try {
-    config = JSON.parse(Buffer.from(text, 'base64').toString('utf8'));
-  } catch {
-    throw refuse('not JSON');
-  }
-  if (typeof config !== 'object' || config === null || Array.isArray(config))
-    throw refuse('not a JSON object');
-  for (const [field, value] of Object.entries(config)) {
-    const inRange = RANGES[field];
-    if (field === 'env_vars') {
-      const isMap =
-        typeof value === 'object' &&
-        value !== null &&
-        Object.values(value).every((v) => typeof v === 'string');
-      if (!isMap) throw refuse('env_vars must map names to strings');
-    } else if (inRange === undefined) throw refuse(`unknown field ${field}`);
-    else if (!Number.isInteger(value) || !inRange(value as number)) throw refuse(`${field} is out of range`);
-  }
-  return { ...DEFAULT_CONFIG, ...config };
-}
-
-function invoke(
+async function invoke(
   request: RoutedRequest,
-  functions: FakeFunctions,
+  world: FakeWorld,
   name: string,
   gone: AbortSignal,
 ): Promise<FakeReply> {
+  const { features, functions, invocations, replays } = world;
   const target = find(functions, name);
-  const { job_id: jobId, args } = readCall(request.body);
-  if (args.length > functions.maxArgsBytes) {
-    throw new Refusal(413, 'PAYLOAD_TOO_LARGE', `args may have ${functions.maxArgsBytes} bytes`);
-  }
-  const { headers } = request;
-  const budgetMs = Math.min(
-    target.config.timeout_secs * 1000,
-    Number(headers['x-faas-timeout-ms'] ?? Infinity),
-  );
-  const metadata = headers['x-faas-metadata'];
-  const call = {
-    jobId,
-    args: Uint8Array.from(args),
-    callId: String(headers['x-faas-call-id'] ?? ''),
-    attempt: Number(headers['x-faas-attempt'] ?? 1),
-    deadline: Date.now() + budgetMs,
-    metadata:
-      metadata === undefined ? {} : JSON.parse(Buffer.from(String(metadata), 'base64url').toString('utf8')),
+  const call = readCall(request, functions, features, name);
+  const run = async (stop: AbortSignal) => {
+    world.logs.add(name, call.callId, `attempt ${call.attempt} started`);
+    const outcome = await functions.run(name, target, call, stop);
+    world.logs.add(name, call.callId, `ended: HTTP ${outcome.status}`);
+    return outcome;
   };
-  return functions.run(name, target, call, gone);
-}
-
-function readCall(body: Buffer): { job_id: number; args: number[] } {
-  const refuse = (problem: string) => new Refusal(400, 'INVALID_REQUEST', problem);
-  let call: { job_id?: unknown; args?: unknown };
-  try {
-    call = JSON.parse(body.toString('utf8')) as typeof call;
-  } catch {
-    throw refuse('the body is not JSON');
+  if (request.headers['prefer'] === 'respond-async' && features.has('async')) {
+    return invocations.accept(name, call, run);
   }
-  const { job_id: jobId, args } = call ?? {};
-  const isU32 = typeof jobId === 'number' && Number.isInteger(jobId) && jobId >= 0 && jobId <= 0xffff_ffff;
-  if (!isU32) throw refuse('job_id must be an unsigned 32-bit integer');
-  const isByte = (value: unknown) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 255;
-  if (!Array.isArray(args) || !args.every(isByte))
-    throw refuse('args must be an array of integers from 0 to 255');
-  return { job_id: jobId, args: args as number[] };
+  const outcome = await runOnce(replays, replayKey(request, features, name), call, () => run(gone));
+  return callReply(outcome, call, request, features);
 }
 
-function about(functions: FakeFunctions): FakeReply {
+function about({ spec, features, functions }: FakeWorld): FakeReply {
   const limits = {
     max_request_bytes: 64 * 1024 * 1024,
     max_args_bytes: functions.maxArgsBytes,
     memory_mb: { min: 128, max: 10_240, step: 64 },
     timeout_secs: { min: 1, max: 900 },
     max_concurrency: { min: 1, max: 1000 },
+    ...(features.has('call-context') && { max_metadata_bytes: 8192 }),
+    ...(features.has('async') && { max_wait_secs: MAX_WAIT_SECS, invocation_retention_secs: 3600 }),
+    ...(features.has('idempotency') && { idempotency_ttl_secs: 300 }),
+    ...(features.has('logs') && { log_retention_lines: LOG_RETENTION_LINES }),
   };
-  return { status: 200, body: { spec: '1.0', platform: 'fake', limits, features: [] } };
+  const more = spec === '1.0' ? {} : { version: '0.0.0', isolation: ISOLATION };
+  return { status: 200, body: { spec, platform: 'fake', ...more, limits, features: [...features] } };
 }

@@ -22,6 +22,7 @@ export type {
 } from './contract-types.js';
 export { executorContract } from './executor-contract.js';
 export {
+  type FakeFeature,
   type FakeFunction,
   type FakePlatform,
   type FakePlatformOptions,

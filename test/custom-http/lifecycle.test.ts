@@ -104,7 +104,7 @@ describe('warm', () => {
   });
 });
 
-describe('what spec 1.0 cannot do is UNSUPPORTED, without a request', () => {
+describe('what spec 1.0 cannot do is UNSUPPORTED', () => {
   it('listing and logs', async () => {
     const { server, executor } = await platform(() => ({}));
     expect((await failureOf(executor.listDeployments())).code).toBe('UNSUPPORTED');

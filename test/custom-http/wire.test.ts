@@ -1,65 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  numberArrayBytes,
-  readNumberArray,
-  writeNumberArray,
-} from '../../src/executors/custom-http/number-array.ts';
 import { decodeReply, encodeCall } from '../../src/executors/custom-http/wire.ts';
 
 const bytes = fc.uint8Array({ maxLength: 2000 });
 const EVERY_BYTE = Uint8Array.from({ length: 256 }, (_, index) => index);
-
-describe('codec of number arrays', () => {
-  it('writes what JSON.stringify writes', () => {
-    fc.assert(
-      fc.property(bytes, fc.nat(10), (value, offset) => {
-        const out = new Uint8Array(offset + numberArrayBytes(value.length));
-        const end = writeNumberArray(out, offset, value);
-        expect(Buffer.from(out.subarray(offset, end)).toString()).toBe(JSON.stringify([...value]));
-      }),
-    );
-  });
-
-  it('reads what JSON.stringify writes, with any indent', () => {
-    fc.assert(
-      fc.property(bytes, fc.constantFrom('', ' ', '\t', '\r\n '), (value, indent) => {
-        const text = Buffer.from(JSON.stringify([...value], null, indent));
-        const read = readNumberArray(text, 0);
-        expect(read?.end).toBe(text.length);
-        expect(Buffer.from(read?.bytes ?? []).equals(Buffer.from(value))).toBe(true);
-      }),
-    );
-  });
-
-  it('reads every byte value, and arrays longer than its scratch space', () => {
-    const long = Uint8Array.from({ length: 200_000 }, (_, index) => (index * 7) & 255);
-    for (const value of [EVERY_BYTE, long]) {
-      const text = Buffer.from(JSON.stringify([...value]));
-      expect(Buffer.from(readNumberArray(text, 0)?.bytes ?? []).equals(Buffer.from(value))).toBe(true);
-    }
-  });
-
-  it.each([
-    '[256]',
-    '[999]',
-    '[1000]',
-    '[-1]',
-    '[1.5]',
-    '[01]',
-    '[1,]',
-    '[,1]',
-    '[1 2]',
-    '[1',
-    '[',
-    '["1"]',
-    '[null]',
-    '[[1]]',
-    '[1e1]',
-  ])('leaves %s to a real parser', (text) => {
-    expect(readNumberArray(Buffer.from(text), 0)).toBeUndefined();
-  });
-});
 
 describe('the body of an invoke request', () => {
   it.each([0, 7, 255, 256, 300, 2 ** 32 - 1])('names job id %d untruncated', (jobId) => {

@@ -15,10 +15,11 @@ const twice = 'export const twice = (n: number): number => 2 * n;';
 const typescript = { 'jobs.ts': jobs, 'lib/twice.ts': twice };
 
 describe('packageHandler', () => {
-  it('bundles TypeScript and what it imports into one executable file', async () => {
+  it('bundles TypeScript and what it imports into one executable file, beside what it can do', async () => {
     const artifact = await packageHandler({ entry: await project(typescript) });
     const { files } = await JSZip.loadAsync(artifact.bytes);
-    expect(Object.keys(files)).toEqual(['bootstrap']);
+    expect(Object.keys(files)).toEqual(['bootstrap', 'faas.json']);
+    expect(JSON.parse((await files['faas.json']?.async('string')) ?? '')).toEqual({ protocol: 'binary-1' });
     expect(Number(files['bootstrap']?.unixPermissions) & 0o777).toBe(0o755);
     expect((await files['bootstrap']?.async('string'))?.startsWith('#!/usr/bin/env node\n')).toBe(true);
     expect((await call(await unpack(artifact), request(1, 21))).value).toBe(42);

@@ -92,6 +92,52 @@ describe('a packaged handler over stdin and stdout', () => {
   });
 });
 
+describe('a packaged handler that is asked in binary-1', () => {
+  /** Sends raw args behind a header line; splits what comes back. */
+  async function binaryCall(jobId: number, args: Uint8Array, more: object = {}) {
+    const header = JSON.stringify({ job_id: jobId, args_length: args.length, ...more });
+    const stdin = Buffer.concat([Buffer.from(`${header}\n`), args]);
+    const { stdout, code } = await start(bootstrap, stdin).ended;
+    const lineEnd = stdout.indexOf('\n');
+    return {
+      code,
+      header: JSON.parse(stdout.toString('utf8', 0, lineEnd)) as Record<string, unknown>,
+      result: stdout.subarray(lineEnd + 1),
+    };
+  }
+
+  it.each([
+    ['no bytes', Buffer.alloc(0)],
+    ['line ends', Buffer.from('\n{}\n\n')],
+    ['bytes that are no UTF-8', Buffer.of(0xff, 0x0a, 0x00, 0xc3)],
+    ['three megabytes', Buffer.alloc(3_000_000, 'ab\n\xff', 'latin1')],
+  ])('carries %s in and out as they are', async (_, bytes) => {
+    const { code, header, result } = await binaryCall(0, bytes, { metadata: { tenant: 'ä' } });
+    expect(code).toBe(0);
+    expect(header).toEqual({ success: true, result_length: bytes.length, metadata: { tenant: 'ä' } });
+    expect(result.equals(bytes)).toBe(true);
+  });
+
+  it('answers a failure in a line that both forms can read', async () => {
+    const { code, header, result } = await binaryCall(id('throws'), Buffer.from('null'));
+    expect(code).toBe(1);
+    expect(header).toMatchObject({
+      success: false,
+      result_length: 0,
+      result: [],
+      error: 'bad value',
+      error_name: 'TypeError',
+    });
+    expect(result).toHaveLength(0);
+  });
+
+  it('refuses a request that was cut off', async () => {
+    const { code, answer } = await call(bootstrap, '{"job_id":0,"args_length":5}\nabc');
+    expect(code).toBe(1);
+    expect(answer.error).toMatch(/announces 5 bytes of args and holds 3/);
+  });
+});
+
 describe('a failure over stdin and stdout', () => {
   it('is an answer with name, message and stack, and exit code 1', async () => {
     const { code, answer } = await call(bootstrap, request(id('throws'), null));

@@ -35,5 +35,4 @@ executorContract({
       },
     };
   },
-  excluded: { list: 'custom-FaaS spec 1.0 has no listing', logs: 'custom-FaaS spec 1.0 has no logs' },
 });

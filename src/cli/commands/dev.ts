@@ -1,25 +1,18 @@
 /** `jobferry dev`: the platform on this machine, until Ctrl-C. */
 import { once } from 'node:events';
-import { Command } from 'commander';
-import { usageError } from '../exit-codes.js';
+import { Command, Option } from 'commander';
+import { loadPlatform } from '../platform-package.js';
 import type { Finish } from '../program.js';
 import { integer } from '../target.js';
 
 interface DevOptions {
+  readonly host?: string;
   readonly port?: number;
   readonly data: string;
+  readonly requireKey?: boolean;
+  readonly isolation?: 'required' | 'best-effort' | 'off';
 }
 
-/** The part of @jobferry/platform that is used; the package is loaded by this command alone. */
-interface PlatformPackage {
-  startPlatform(options: { port: number; dataDir: string }): Promise<{
-    readonly url: string;
-    readonly isolation: Readonly<Record<string, unknown>>;
-    close(): Promise<void>;
-  }>;
-}
-
-const PACKAGE: string = '@jobferry/platform';
 const DEFAULT_PORT = 8080;
 
 export function devCommand(finish: Finish): Command {
@@ -27,10 +20,19 @@ export function devCommand(finish: Finish): Command {
     .description('start a FaaS platform on this machine and keep it running until Ctrl-C')
     .option(
       '--port <n>',
-      `port on 127.0.0.1; default ${DEFAULT_PORT}, or a free one when that is taken`,
+      `port; default ${DEFAULT_PORT}, or a free one when that is taken`,
       integer(0, 65_535),
     )
+    .option('--host <address>', 'default 127.0.0.1; any other address demands keys: jobferry keys create')
     .option('--data <dir>', 'where deployed functions are kept', '.jobferry')
+    .option('--require-key', 'demand a key on 127.0.0.1 too')
+    .addOption(
+      new Option('--isolation <how>', 'bubblewrap around functions; default best-effort').choices([
+        'required',
+        'best-effort',
+        'off',
+      ]),
+    )
     .addHelpText('after', '\nExample:\n  $ jobferry dev --port 9000 --data /var/lib/jobferry')
     .action(async (options: DevOptions) => {
       const ended = signalled();
@@ -46,22 +48,13 @@ export function devCommand(finish: Finish): Command {
     });
 }
 
-async function start({ port, data }: DevOptions) {
+async function start({ port, data, ...options }: DevOptions) {
   const { startPlatform } = await loadPlatform();
   try {
-    return await startPlatform({ port: port ?? DEFAULT_PORT, dataDir: data });
+    return await startPlatform({ ...options, port: port ?? DEFAULT_PORT, dataDir: data });
   } catch (error) {
     if (port !== undefined || !isPortTaken(error)) throw error;
-    return await startPlatform({ port: 0, dataDir: data });
-  }
-}
-
-async function loadPlatform(): Promise<PlatformPackage> {
-  try {
-    return await import(PACKAGE);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw usageError(`The platform is not installed. Run: npm install ${PACKAGE}`);
+    return await startPlatform({ ...options, port: 0, dataDir: data });
   }
 }
 

@@ -152,6 +152,9 @@ function checkIsolation(isolation: PlatformInfo['isolation']): Check {
   if (memory === 'sampled' || processTree === 'process-group') {
     return { name, status: 'warn', message: `${facts}; give the platform a writable cgroup for hard limits` };
   }
+  if (mode === 'process') {
+    return { name, status: 'warn', message: `${facts}; install bubblewrap to keep functions apart` };
+  }
   return { name, status: 'ok', message: facts };
 }
 

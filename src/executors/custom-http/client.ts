@@ -2,6 +2,7 @@
 import { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
 import { exchange, type HttpReply, type HttpRequest, untilCancelled } from '../shared/http.js';
+import { type HttpStream, openStream } from '../shared/http-stream.js';
 import { OriginPool, type OriginPoolOptions } from '../shared/origin-pool.js';
 import type { Place } from '../shared/transport-error.js';
 import { type Authorization, BearerFunction, ClientCredentials, StaticBearer } from './auth.js';
@@ -46,9 +47,35 @@ export class PlatformClient {
    * @throws {FaasError} when there is no complete reply.
    */
   send(to: Destination, message: Message, context: Waiting): Promise<HttpReply> {
-    if (this.#closing !== undefined) return Promise.reject(config('is closed. Make a new one'));
+    if (this.#closing !== undefined) return Promise.reject(closed());
     if (this.#auth === undefined || !to.trusted) return this.#exchange(to, message, undefined, context);
-    return this.#sendWith(this.#auth, to, message, context);
+    return authorized(this.#auth, to.place, context, (header) =>
+      this.#exchange(to, message, header, context),
+    );
+  }
+
+  /**
+   * The same for a reply that is read while it comes. The caller reads the body to its end or breaks off.
+   * @param silenceTimeoutMs the longest the server may say nothing
+   */
+  async stream(
+    to: Destination,
+    message: Message,
+    context: Waiting & Pick<CallContext, 'signal'>,
+    silenceTimeoutMs: number,
+  ): Promise<HttpStream> {
+    if (this.#closing !== undefined) throw closed();
+    const dispatcher = await untilCancelled(to.pool.open(), to.place, context);
+    const send = (authorization: string | undefined) =>
+      openStream(
+        dispatcher,
+        this.#request(to, message, authorization),
+        to.place,
+        context.signal,
+        silenceTimeoutMs,
+      );
+    if (this.#auth === undefined || !to.trusted) return send(undefined);
+    return authorized(this.#auth, to.place, context, send);
   }
 
   /** Takes the caller's own credentials out of a text that came from outside. */
@@ -64,37 +91,35 @@ export class PlatformClient {
     return this.#closing;
   }
 
-  async #sendWith(
-    auth: Authorization,
-    to: Destination,
-    message: Message,
-    context: Waiting,
-  ): Promise<HttpReply> {
-    const header = auth.header();
-    const first = typeof header === 'string' ? header : await untilCancelled(header, to.place, context);
-    const reply = await this.#exchange(to, message, first, context);
-    if (reply.status !== 401) return reply;
-    // A 401 is given before anything runs, so the same attempt may be made once with fresh credentials.
-    const renewed = await untilCancelled(auth.renew(first), to.place, context);
-    return renewed === undefined ? reply : this.#exchange(to, message, renewed, context);
-  }
-
   #exchange(
     to: Destination,
     message: Message,
     authorization: string | undefined,
     context: Waiting,
   ): Promise<HttpReply> {
-    const { pool, trusted, place } = to;
-    const { method, path, body } = message;
-    const headers = trusted ? [...this.#settings.headers, ...message.headers] : [...message.headers];
-    if (authorization !== undefined) headers.push('authorization', authorization);
-    const { maxResponseBytes: maxReplyBytes } = this.#settings;
-    const request = { origin: pool.origin, method, path, headers, body, maxReplyBytes };
+    const { pool, place } = to;
+    const request = this.#request(to, message, authorization);
     if (pool.ready !== undefined) return exchange(pool.ready, request, place, context);
     return untilCancelled(pool.open(), place, context).then((dispatcher) =>
       exchange(dispatcher, request, place, context),
     );
+  }
+
+  #request(
+    { pool, trusted }: Destination,
+    { method, path, body, headers: own }: Message,
+    authorization: string | undefined,
+  ): HttpRequest {
+    const headers = trusted ? [...this.#settings.headers, ...own] : [...own];
+    if (authorization !== undefined) headers.push('authorization', authorization);
+    return {
+      origin: pool.origin,
+      method,
+      path,
+      headers,
+      body,
+      maxReplyBytes: this.#settings.maxResponseBytes,
+    };
   }
 
   #pool(origin: string, trusted: boolean): OriginPool {
@@ -126,6 +151,27 @@ export class PlatformClient {
     }
     return secrets;
   }
+}
+
+/** Sends with credentials, and once more with fresh ones when those were refused. */
+async function authorized<Reply extends { readonly status: number }>(
+  auth: Authorization,
+  place: Place,
+  context: Waiting,
+  send: (authorization: string) => Promise<Reply>,
+): Promise<Reply> {
+  const header = auth.header();
+  const first = typeof header === 'string' ? header : await untilCancelled(header, place, context);
+  const reply = await send(first);
+  if (reply.status !== 401) return reply;
+  // A 401 is given before anything runs, so the same attempt may be made once with fresh credentials.
+  const renewed = await untilCancelled(auth.renew(first), place, context);
+  return renewed === undefined ? reply : send(renewed);
+}
+
+/** The error of everything that is asked of a closed executor. */
+export function closed(): FaasError {
+  return config('is closed. Make a new one');
 }
 
 /** The net under calls without a deadline: longer than any function may run. */

@@ -1,5 +1,11 @@
 /** What a reply that is no success means: status, platform code and body -> FaasError. One table, tested row by row. */
-import { type Executed, FaasError, type FaasErrorCode, type RemoteError } from '../../core/errors.js';
+import {
+  type Executed,
+  FaasError,
+  type FaasErrorCode,
+  type FaasErrorOptions,
+  type RemoteError,
+} from '../../core/errors.js';
 import type { HttpReply } from '../shared/http.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { Place } from '../shared/transport-error.js';
@@ -36,6 +42,12 @@ const CONFLICT: Meaning = {
   executed: 'no',
   text: 'has other content under this name, or changes it now',
 };
+const CHANGED: Meaning = {
+  code: 'CONFLICT',
+  executed: 'no',
+  text: 'has another version of the function than the one this change is for. Look at it and decide again',
+};
+const STOPPED: Meaning = { code: 'CANCELLED', executed: 'maybe', text: 'cancelled the invocation' };
 const THROTTLED: Meaning = { code: 'THROTTLED', executed: 'no', text: 'asks to slow down' };
 const UNAVAILABLE: Meaning = { code: 'UNAVAILABLE', executed: 'maybe', text: 'cannot work now' };
 const TIMEOUT: Meaning = {
@@ -76,6 +88,22 @@ const BY_CODE: ReadonlyMap<string, Meaning> = new Map([
   ['FORBIDDEN', AUTH],
   ['NOT_FOUND', NOT_FOUND],
   ['CONFLICT', CONFLICT],
+  ['PRECONDITION_FAILED', CHANGED],
+  [
+    'IN_PROGRESS',
+    {
+      code: 'CONFLICT',
+      executed: 'maybe',
+      text: 'still runs an earlier attempt of this call. Ask again later',
+    },
+  ],
+  [
+    'IDEMPOTENCY_MISMATCH',
+    { ...INVALID, text: 'knows this call id with another input. Give each call an id of its own' },
+  ],
+  ['NOT_FINISHED', { code: 'CONFLICT', executed: 'maybe', text: 'has not finished the invocation' }],
+  ['NO_RESULT', { code: 'PROTOCOL', executed: 'maybe', text: 'has no result of the invocation' }],
+  ['CANCELLED', STOPPED],
   ['PAYLOAD_TOO_LARGE', TOO_LARGE],
 ] satisfies [string, Meaning][]);
 
@@ -87,6 +115,7 @@ const BY_STATUS: ReadonlyMap<number, Meaning> = new Map([
   [405, { ...INVALID, text: 'does not take this method here. Check `baseUrl`, `endpoints` and `api`' }],
   [408, TIMEOUT],
   [409, CONFLICT],
+  [412, CHANGED],
   [413, TOO_LARGE],
   [415, INVALID],
   [429, THROTTLED],
@@ -102,31 +131,47 @@ export function replyError(reply: HttpReply, place: Place, redact: Redact): Faas
 }
 
 /** The same for a body that has been read. */
-export function bodyError(
-  reply: HttpReply,
-  body: Readonly<Record<string, unknown>>,
-  place: Place,
-  redact: Redact,
-): FaasError {
-  const meaning = meaningOf(reply.status, body);
-  const executed = statedExecuted(body) ?? meaning.executed;
-  const remote = meaning.code === 'FUNCTION_ERROR' ? remoteError(body, redact) : undefined;
-  const { provider, functionName, origin } = place;
-  const message =
-    remote !== undefined
-      ? `${functionName} failed on ${provider}: ${remote.name}: ${remote.message}`
-      : `${origin} ${meaning.text} (HTTP ${reply.status} for ${functionName})${platformText(body, redact)}.`;
-  return new FaasError({
-    code: meaning.code,
-    executed,
-    provider,
-    functionName,
-    message,
+export function bodyError(reply: HttpReply, body: Body, place: Place, redact: Redact): FaasError {
+  return meaningError(meaningOf(reply.status, body), `HTTP ${reply.status}`, body, place, redact, {
     status: reply.status,
     requestId: requestId(reply),
     retryAfterMs: retryAfterMs(reply.headers['retry-after']),
-    remote,
   });
+}
+
+const BY_INVOCATION_STATUS: ReadonlyMap<string, Meaning> = new Map([
+  ['failed', FUNCTION_FAILED],
+  ['timeout', TIMEOUT],
+  ['cancelled', STOPPED],
+  ['dead', { ...UNAVAILABLE, text: 'gave up on the invocation after several crashes' }],
+]);
+
+/** The error of an asynchronous call that ended without a result; undefined for a status that is none of these. */
+export function invocationError(record: Body, place: Place, redact: Redact): FaasError | undefined {
+  const { status, code } = record;
+  const byStatus = typeof status === 'string' ? BY_INVOCATION_STATUS.get(status) : undefined;
+  if (byStatus === undefined) return undefined;
+  const meaning = (typeof code === 'string' ? BY_CODE.get(code) : undefined) ?? byStatus;
+  return meaningError(meaning, `invocation ${status}`, record, place, redact);
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+function meaningError(
+  meaning: Meaning,
+  seen: string,
+  body: Body,
+  { provider, functionName, origin }: Place,
+  redact: Redact,
+  facts: Pick<FaasErrorOptions, 'status' | 'requestId' | 'retryAfterMs'> = {},
+): FaasError {
+  const remote = meaning.code === 'FUNCTION_ERROR' ? remoteError(body, redact) : undefined;
+  const message =
+    remote !== undefined
+      ? `${functionName} failed on ${provider}: ${remote.name}: ${remote.message}`
+      : `${origin} ${meaning.text} (${seen} for ${functionName})${platformText(body, redact)}.`;
+  const executed = statedExecuted(body) ?? meaning.executed;
+  return new FaasError({ code: meaning.code, executed, provider, functionName, message, remote, ...facts });
 }
 
 /** A reply that claims success and makes no sense. */
@@ -151,7 +196,7 @@ export function requestId(reply: HttpReply): string | undefined {
 }
 
 /** The body's own code first; then `success: false`, which speaks of the function at any status; then the status. */
-function meaningOf(status: number, body: Readonly<Record<string, unknown>>): Meaning {
+function meaningOf(status: number, body: Body): Meaning {
   const byCode = typeof body['code'] === 'string' ? BY_CODE.get(body['code']) : undefined;
   if (byCode !== undefined) return byCode;
   if (body['success'] === false) return FUNCTION_FAILED;
@@ -163,7 +208,7 @@ function meaningOf(status: number, body: Readonly<Record<string, unknown>>): Mea
   return { ...INVALID, executed: 'maybe' };
 }
 
-function statedExecuted(body: Readonly<Record<string, unknown>>): Executed | undefined {
+function statedExecuted(body: Body): Executed | undefined {
   const stated = body['executed'];
   return stated === 'no' || stated === 'maybe' || stated === 'yes' ? stated : undefined;
 }
@@ -171,7 +216,7 @@ function statedExecuted(body: Readonly<Record<string, unknown>>): Executed | und
 const MAX_TEXT = 2000;
 const MAX_STACK = 8000;
 
-function remoteError(body: Readonly<Record<string, unknown>>, redact: Redact): RemoteError {
+function remoteError(body: Body, redact: Redact): RemoteError {
   const details = isObject(body['details']) ? body['details'] : {};
   const read = (value: unknown, maxLength: number) => cleanText(value, maxLength, redact);
   const name = read(details['name'], 200) ?? read(body['code'], 200) ?? 'Error';
@@ -183,7 +228,7 @@ function remoteError(body: Readonly<Record<string, unknown>>, redact: Redact): R
 }
 
 /** What the platform says for itself. Only its `error` field: a text body may quote the request. */
-function platformText(body: Readonly<Record<string, unknown>>, redact: Redact): string {
+function platformText(body: Body, redact: Redact): string {
   const said = cleanText(body['error'], 500, redact);
   return said === undefined ? '' : `: ${said.replace(/\.+$/, '')}`;
 }

@@ -21,6 +21,18 @@ export interface HttpFaasExecutorOptions {
    * `POST|HEAD {baseUrl}/job/{id}`; there is no life cycle then, but for `healthCheck`.
    */
   readonly api?: 'functions' | 'job-endpoint';
+  /**
+   * `auto` (default): `GET {baseUrl}/api` is asked once, when a call or an operation could profit from spec 1.1, and
+   * what the platform offers is used. `1.0`: never asked. `1.1`: asked before the first call, and a platform that does
+   * not speak 1.1 is UNSUPPORTED. Calls to `endpoints` are always those of 1.0.
+   */
+  readonly spec?: 'auto' | '1.0' | '1.1';
+  /**
+   * `sync` (default): a call is one request that waits for the result. `async`: the platform stores the call, and the
+   * result is waited for by asking, so that a broken connection costs nothing. `{ asyncAboveMs }`: async for calls
+   * with more time left than that, or without a deadline. Async needs the feature `async` (UNSUPPORTED without it).
+   */
+  readonly mode?: CallMode;
   /** Sent with every request to the origin of `baseUrl`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly auth?: AuthOptions;
@@ -36,6 +48,8 @@ export interface HttpFaasExecutorOptions {
   /** Used for all requests instead of sockets of our own; not closed with the executor. Excludes `tls`. */
   readonly dispatcher?: Dispatcher;
 }
+
+export type CallMode = 'sync' | 'async' | { readonly asyncAboveMs: number };
 
 export type AuthOptions = BearerAuth | OAuth2Auth;
 
@@ -61,6 +75,8 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof HttpFaasExecutorOptions>
   'endpoints',
   'endpointAuth',
   'api',
+  'spec',
+  'mode',
   'headers',
   'auth',
   'tls',
@@ -97,6 +113,9 @@ export interface Settings {
   readonly endpoints: ReadonlyMap<JobId, Target>;
   readonly endpointAuth: boolean;
   readonly api: 'functions' | 'job-endpoint';
+  readonly spec: 'auto' | '1.0' | '1.1';
+  /** Calls with more time left than this are async; undefined for none. */
+  readonly asyncAboveMs: number | undefined;
   /** Names and values in turn. */
   readonly headers: readonly string[];
   readonly auth: AuthOptions | undefined;
@@ -115,9 +134,13 @@ export function checkOptions(options: HttpFaasExecutorOptions): Settings {
     if (!OPTION_NAMES.has(name))
       throw config(`has no option \`${name}\`. Known: ${[...OPTION_NAMES].join(', ')}`);
   }
-  const { dispatcher, tls, auth, api = 'functions' } = options;
+  const { dispatcher, tls, auth, api = 'functions', spec = 'auto' } = options;
   if (api !== 'functions' && api !== 'job-endpoint')
     throw config("`api` must be 'functions' or 'job-endpoint'");
+  if (spec !== 'auto' && spec !== '1.0' && spec !== '1.1') {
+    throw config("`spec` must be 'auto', '1.0' or '1.1'");
+  }
+  const asyncAboveMs = checkMode(options);
   if (dispatcher !== undefined && tls !== undefined) {
     throw config('takes `dispatcher` or `tls`, not both: a dispatcher has its own TLS');
   }
@@ -130,6 +153,8 @@ export function checkOptions(options: HttpFaasExecutorOptions): Settings {
     endpoints: checkEndpoints(options.endpoints ?? {}),
     endpointAuth: options.endpointAuth ?? false,
     api,
+    spec,
+    asyncAboveMs,
     headers: checkHeaders(options.headers ?? {}, auth !== undefined),
     auth: checkAuth(auth),
     tls,
@@ -139,6 +164,20 @@ export function checkOptions(options: HttpFaasExecutorOptions): Settings {
     limits: { ...SPEC_LIMITS, ...options.limits },
     dispatcher,
   };
+}
+
+/** From which time left on a call is async: `async` is above 0, `sync` is never. */
+function checkMode({ mode = 'sync', spec, endpoints = {} }: HttpFaasExecutorOptions): number | undefined {
+  if (mode === 'sync') return undefined;
+  const asyncAboveMs = mode === 'async' ? 0 : (mode as { asyncAboveMs?: unknown } | null)?.asyncAboveMs;
+  if (typeof asyncAboveMs !== 'number' || !(asyncAboveMs >= 0)) {
+    throw config("`mode` must be 'sync', 'async' or { asyncAboveMs } with a number of 0 or more");
+  }
+  if (spec === '1.0') throw config("`mode` cannot be async with `spec: '1.0'`, which has no such calls");
+  if (Object.keys(endpoints).length > 0) {
+    throw config('takes `endpoints` or an async `mode`, not both: an endpoint answers the call itself');
+  }
+  return asyncAboveMs;
 }
 
 export function config(text: string): FaasError {

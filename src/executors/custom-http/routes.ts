@@ -34,6 +34,25 @@ export class Routes {
     return route;
   }
 
+  /** The job whose function has this name; undefined when no job of this executor has it. */
+  jobOf(functionName: string): JobId | undefined {
+    for (const [jobId, route] of this.#routes) if (route.functionName === functionName) return jobId;
+    // A name rule cannot be turned round, but nearly every one keeps the digits of the id.
+    for (const digits of functionName.match(/\d+/g) ?? []) {
+      const jobId = Number(digits);
+      if (jobId <= 0xffff_ffff && this.#nameOrNothing(jobId) === functionName) return jobId;
+    }
+    return undefined;
+  }
+
+  #nameOrNothing(jobId: JobId): unknown {
+    try {
+      return this.#settings.functionName(jobId);
+    } catch {
+      return undefined;
+    }
+  }
+
   #make(jobId: JobId): Route {
     const { prefix, api, endpoints } = this.#settings;
     const functionName = this.#functionName(jobId);

@@ -1,13 +1,16 @@
 /** The bodies of an invoke: `{"job_id":7,"args":[…]}` out, `{"result":[…],…}` back. */
+import { byteArrayRoom, readByteArray, skipSpace, writeByteArray } from '../../core/byte-array-json.js';
 import type { JobId } from '../../core/job.js';
-import { numberArrayBytes, readNumberArray, skipSpace, writeNumberArray } from './number-array.js';
+
+/** The media type of raw bytes. */
+export const OCTETS = 'application/octet-stream';
 
 /** The body of an invoke request. */
 export function encodeCall(jobId: JobId, args: Uint8Array): Buffer {
   const head = `{"job_id":${jobId},"args":`;
-  const body = Buffer.allocUnsafe(head.length + numberArrayBytes(args.length) + 1);
+  const body = Buffer.allocUnsafe(head.length + byteArrayRoom(args.length) + 1);
   let end = body.write(head, 'latin1');
-  end = writeNumberArray(body, end, args);
+  end = writeByteArray(body, end, args);
   body[end++] = 0x7d; // }
   return body.subarray(0, end);
 }
@@ -82,8 +85,8 @@ function findResult(text: Buffer): FoundResult | undefined {
     if (text[at] !== 0x3a) return undefined; // :
     at = skipSpace(text, at + 1);
     if (isResult(text, key, keyEnd)) {
-      if (found !== undefined || text[at] !== 0x5b) return undefined; // [
-      const array = readNumberArray(text, at);
+      if (found !== undefined) return undefined;
+      const array = readByteArray(text, at);
       if (array === undefined) return undefined;
       found = { bytes: array.bytes, start: at, end: array.end };
       at = array.end;

@@ -1,6 +1,6 @@
-/** The JSON a platform hands to a function -> the call the job sees. */
+/** What a platform hands to a function -> the call the job sees. */
+import { readByteArray } from '../../core/byte-array-json.js';
 import { checkJobId, type JobCall, type Metadata } from '../../core/job.js';
-import { scanByteArray } from './byte-array.js';
 
 /**
  * Reads `{job_id, args, call_id?, attempt?, deadline_ms?, metadata?}`. Only the first two are mandatory: a platform
@@ -9,6 +9,36 @@ import { scanByteArray } from './byte-array.js';
  */
 export function readRequest(text: Buffer, deadlineMs = Infinity): JobCall {
   const { fields, args } = readFields(text);
+  return toCall(fields, args, deadlineMs);
+}
+
+const LINE_END = 0x0a;
+const LENGTH_KEY = '"args_length"';
+
+/**
+ * Reads the binary form of spec 1.1: one line of JSON with `args_length` instead of `args`, then the bytes as they
+ * are. Undefined for anything else, which is the JSON form.
+ * @throws {TypeError} when there are more or fewer bytes than announced, or a field is wrong.
+ */
+export function readBinaryRequest(stdin: Buffer): JobCall | undefined {
+  const lineEnd = stdin.indexOf(LINE_END);
+  if (lineEnd < 0) return undefined;
+  const line = stdin.subarray(0, lineEnd);
+  // Without the key it is a JSON text with line ends, which may be long: no need to parse its first line.
+  if (!line.includes(LENGTH_KEY)) return undefined;
+  const fields = parseLine(line);
+  const length = fields?.['args_length'];
+  if (fields === undefined || length === undefined || 'args' in fields) return undefined;
+  const args = new Uint8Array(stdin.buffer, stdin.byteOffset + lineEnd + 1, stdin.length - lineEnd - 1);
+  if (args.length === length) return toCall(fields, args, Infinity);
+  throw new TypeError(
+    `The request announces ${String(length)} bytes of args and holds ${args.length}: it was cut off or is no binary-1.`,
+  );
+}
+
+type Fields = Record<string, unknown>;
+
+function toCall(fields: Fields, args: Uint8Array, deadlineMs: number): JobCall {
   const { call_id: callId, attempt, deadline_ms: deadline } = fields;
   return {
     jobId: checkJobId(fields['job_id']),
@@ -21,7 +51,14 @@ export function readRequest(text: Buffer, deadlineMs = Infinity): JobCall {
   };
 }
 
-type Fields = Record<string, unknown>;
+/** Undefined for a line that is only a part of a JSON text. */
+function parseLine(line: Buffer): Fields | undefined {
+  try {
+    return parseObject(line.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
 
 function readFields(text: Buffer): { fields: Fields; args: Uint8Array } {
   const fast = readFast(text);
@@ -39,7 +76,7 @@ function readFast(text: Buffer): { fields: Fields; args: Uint8Array } | undefine
   const before = text.toString('utf8', 0, key);
   // Inside a string or a nested object it would be another "args".
   if (before.lastIndexOf('{') !== before.indexOf('{') || /[[\\]/.test(before)) return undefined;
-  const array = scanByteArray(text, key + ARGS_KEY.length);
+  const array = readByteArray(text, key + ARGS_KEY.length);
   if (array === undefined) return undefined;
   const after = text.toString('utf8', array.end);
   // A second "args" would win in JSON.parse.

@@ -1,6 +1,6 @@
-/** The stdin/stdout protocol: one process a call, the request as JSON in, the answer as JSON out. */
+/** The stdin/stdout protocol: one process a call, the request in, the answer out, both as JSON or both as binary-1. */
 import { writeSync } from 'node:fs';
-import { answer, failure } from './answer.js';
+import { answerInKind, failure } from './answer.js';
 import type { FindJob } from './jobs.js';
 
 type Write = typeof process.stdout.write;
@@ -27,7 +27,7 @@ export class Stdio {
 
   async serve(findJob: FindJob): Promise<void> {
     try {
-      this.#finish(await answer(findJob, await readStdin()), 0);
+      this.#finish(await answerInKind(findJob, await readStdin()), 0);
     } catch (thrown) {
       this.fail(thrown);
     }

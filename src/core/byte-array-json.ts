@@ -1,6 +1,6 @@
 /**
- * Bytes as a JSON array of integers, the encoding of the custom-FaaS spec. These loops write and read the digits
- * themselves: JSON.stringify and JSON.parse would need an array of numbers in between.
+ * Bytes as a JSON array of integers 0-255, the encoding of the custom-FaaS spec 1.0. These loops write and read the
+ * digits themselves: JSON.stringify and JSON.parse would need an array of numbers in between.
  */
 
 /** The longest an element can be: three digits and a comma. */
@@ -19,7 +19,7 @@ for (let value = 0; value < 256; value++) {
  * Writes `[1,2,255]` into `out` at `offset` and returns the offset after it. `out` must have room: the array's bytes
  * may be followed by up to two that mean nothing.
  */
-export function writeNumberArray(out: Uint8Array, offset: number, bytes: Uint8Array): number {
+export function writeByteArray(out: Uint8Array, offset: number, bytes: Uint8Array): number {
   const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   let at = offset;
   out[at++] = 0x5b; // [
@@ -34,22 +34,29 @@ export function writeNumberArray(out: Uint8Array, offset: number, bytes: Uint8Ar
   return at;
 }
 
-/** The most bytes `writeNumberArray` needs for `length` elements. */
-export function numberArrayBytes(length: number): number {
+/** The most bytes `writeByteArray` needs for `length` elements. */
+export function byteArrayRoom(length: number): number {
   return 2 + length * MAX_ELEMENT_BYTES;
+}
+
+/** The array as a text of its own. */
+export function encodeByteArray(bytes: Uint8Array): Buffer {
+  const text = Buffer.allocUnsafe(byteArrayRoom(bytes.length));
+  return text.subarray(0, writeByteArray(text, 0, bytes));
 }
 
 /** Elements are collected here and copied out, so that a result owns no more memory than it needs. */
 const SCRATCH = new Uint8Array(64 * 1024);
 
 /**
- * Reads the array that begins at `text[offset]` = `[`. Undefined for anything but plain integers 0..255, which
- * leaves the odd but legal (`1e2`, `7.0`) and the illegal to JSON.parse.
+ * Reads the array that begins at `text[offset]`: its bytes, and the offset after it. Undefined for anything but plain
+ * integers 0..255, which leaves the odd but legal (`1e2`, `7.0`) and the illegal to JSON.parse.
  */
-export function readNumberArray(
+export function readByteArray(
   text: Uint8Array,
   offset: number,
 ): { bytes: Uint8Array; end: number } | undefined {
+  if (text[offset] !== 0x5b) return undefined; // [
   // An element takes two bytes at least.
   const maxElements = (text.length - offset) >> 1;
   const out = maxElements <= SCRATCH.length ? SCRATCH : new Uint8Array(maxElements);

@@ -1,52 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeByteArray, scanByteArray } from '../../src/packaging/bootstrap/byte-array.js';
-import { readRequest } from '../../src/packaging/bootstrap/request.js';
-
-describe('the byte array codec', () => {
-  it('writes what JSON.stringify writes', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 2000 }), (bytes) => {
-        expect(encodeByteArray(bytes).toString()).toBe(JSON.stringify([...bytes]));
-      }),
-    );
-  });
-
-  it('writes and reads every value', () => {
-    const all = Uint8Array.from({ length: 256 }, (_, value) => value);
-    expect(encodeByteArray(all).toString()).toBe(JSON.stringify([...all]));
-    expect(scanByteArray(encodeByteArray(all), 0)?.bytes).toEqual(all);
-  });
-
-  it('reads back what it wrote, wherever it stands in a text', () => {
-    fc.assert(
-      fc.property(fc.uint8Array(), fc.string(), (bytes, after) => {
-        const text = Buffer.concat([encodeByteArray(bytes), Buffer.from(after)]);
-        expect(scanByteArray(text, 0)).toEqual({ bytes, end: text.length - Buffer.byteLength(after) });
-      }),
-    );
-  });
-
-  it('leaves to JSON.parse what is not plain', () => {
-    const odd = [
-      '[256]',
-      '[-1]',
-      '[1.5]',
-      '[1e1]',
-      '[01]',
-      '[ 1]',
-      '[1,]',
-      '[,1]',
-      '[1',
-      '[',
-      '',
-      '{}',
-      '[1000]',
-      '["1"]',
-    ];
-    expect(odd.filter((text) => scanByteArray(Buffer.from(text), 0) !== undefined)).toEqual([]);
-  });
-});
+import { readBinaryRequest, readRequest } from '../../src/packaging/bootstrap/request.js';
 
 describe('reading a request', () => {
   const read = (value: unknown) =>
@@ -99,5 +53,54 @@ describe('reading a request', () => {
 
   it('works with what a platform of spec 1.0 sends: nothing but id and args', () => {
     expect(read({ job_id: 7, args: [1] })).toMatchObject({ attempt: 1, deadline: Infinity, metadata: {} });
+  });
+});
+
+describe('reading a binary-1 request', () => {
+  const framed = (fields: object, args: Uint8Array) =>
+    Buffer.concat([Buffer.from(`${JSON.stringify(fields)}\n`), args]);
+
+  it('takes any bytes as they are, line ends included, and every field of the call', () => {
+    const metadata = fc.dictionary(fc.string(), fc.string());
+    fc.assert(
+      fc.property(fc.uint8Array(), metadata, fc.nat(), fc.string(), (args, sent, jobId, callId) => {
+        const fields = { job_id: jobId, call_id: callId, attempt: 2, deadline_ms: 5, metadata: sent };
+        const call = readBinaryRequest(framed({ ...fields, args_length: args.length }, args));
+        expect([...(call?.args ?? [])]).toEqual([...args]);
+        expect(call).toMatchObject({ jobId, callId, attempt: 2, deadline: 5 });
+        expect(call?.metadata).toEqual(JSON.parse(JSON.stringify(sent)));
+      }),
+    );
+  });
+
+  it('leaves every JSON request to the other form, whatever it holds and however it is indented', () => {
+    const fields = fc.record({
+      job_id: fc.nat(),
+      args: fc.array(fc.integer({ min: 0, max: 255 })),
+      args_length: fc.option(fc.nat(), { nil: undefined }),
+      metadata: fc.dictionary(fc.constantFrom('args_length', 'a'), fc.string()),
+    });
+    fc.assert(
+      fc.property(fields, fc.constantFrom(0, 1), fc.constantFrom('', '\n', '\n\n'), (value, indent, end) => {
+        const text = Buffer.from(JSON.stringify(value, null, indent) + end);
+        expect(readBinaryRequest(text)).toBeUndefined();
+        expect([...readRequest(text).args]).toEqual(value.args);
+      }),
+    );
+  });
+
+  it.each([
+    ['fewer bytes than announced', 5],
+    ['more bytes than announced', 3],
+    ['no number', '4'],
+    ['half a byte', 4.5],
+  ])('refuses %s', (_, length) => {
+    const stdin = framed({ job_id: 1, args_length: length }, Uint8Array.of(1, 2, 3, 4));
+    expect(() => readBinaryRequest(stdin)).toThrow(/announces/);
+  });
+
+  it('refuses a job id beyond 32 bits (origin-defects 0.19)', () => {
+    const stdin = framed({ job_id: 2 ** 32 + 1, args_length: 0 }, new Uint8Array(0));
+    expect(() => readBinaryRequest(stdin)).toThrow(/Job id/);
   });
 });
