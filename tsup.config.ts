@@ -12,6 +12,7 @@ export default defineConfig({
     'sources/index': 'src/sources/index.ts',
     'testing/index': 'src/testing/index.ts',
     'testing/contract-jobs': 'src/testing/contract-jobs.ts',
+    'conformance/index': 'src/conformance/index.ts',
     'cli/main': 'src/cli/main.ts',
   },
   format: 'esm',
