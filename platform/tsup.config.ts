@@ -2,7 +2,8 @@ import { defineConfig } from 'tsup';
 
 // JavaScript only, like the package above: tsc emits the declarations beside it.
 export default defineConfig({
-  entry: ['src/index.ts'],
+  // The spawner is a program of its own that the platform looks for beside itself.
+  entry: { index: 'src/index.ts', 'spawner-process': 'src/runtimes/spawner-process.ts' },
   format: 'esm',
   target: 'node22',
   platform: 'node',

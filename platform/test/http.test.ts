@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startPlatform } from '../src/index.js';
@@ -34,13 +36,13 @@ describe('the HTTP side', () => {
   }
 
   const statuses = (reply: string): number[] =>
-    [...reply.matchAll(/^HTTP\/1\.1 (\d{3})/gm)].map((match) => Number(match[1]));
+    [...reply.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
 
   it('GET /api says what this platform is and can', async () => {
     const { status, body } = await server.request('GET', '/api');
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      spec: '1.0',
+      spec: '1.1',
       platform: 'jobferry',
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       limits: {
@@ -52,15 +54,42 @@ describe('the HTTP side', () => {
         memory_mb: { min: 128, max: 10_240, step: 64 },
         timeout_secs: { min: 1, max: 900 },
         max_concurrency: { min: 1, max: 1000 },
+        max_metadata_bytes: 8192,
+        max_wait_secs: 60,
+        idempotency_ttl_secs: 300,
+        invocation_retention_secs: 86_400,
+        log_retention_lines: 1000,
       },
-      features: expect.arrayContaining(['replace']),
+      features: [
+        'call-context',
+        'binary',
+        'idempotency',
+        'async',
+        'cancel',
+        'list',
+        'conditional-replace',
+        'logs',
+        'head',
+      ],
     });
   });
 
   it.each([
     ['GET', '/', 404, 'NOT_FOUND'],
     ['GET', '/api/', 404, 'NOT_FOUND'],
-    ['GET', '/api/functions', 404, 'NOT_FOUND'],
+    ['GET', '/api/functions/echo/invoke/', 404, 'NOT_FOUND'],
+    ['GET', '/api/invocations/', 404, 'NOT_FOUND'],
+    ['GET', '/api/invocations/nobody', 404, 'NOT_FOUND'],
+    ['GET', '/api/invocations/nobody/result', 404, 'NOT_FOUND'],
+    ['POST', '/api/invocations/nobody/cancel', 404, 'NOT_FOUND'],
+    ['GET', '/api/functions/nobody/logs', 404, 'NOT_FOUND'],
+    ['GET', '/api/functions?limit=0', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/functions?limit=1001', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/invocations?status=lost', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/invocations?after=x', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/functions/echo/logs?tail=-1', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/functions/echo/logs?since=yesterday', 400, 'INVALID_REQUEST'],
+    ['GET', '/api/functions/echo/logs?follow=maybe', 400, 'INVALID_REQUEST'],
     ['GET', '/api/functions/echo/', 404, 'NOT_FOUND'],
     ['POST', '/api/functions/echo/invoke/more', 404, 'NOT_FOUND'],
     ['GET', '/api/functions/echo/constructor', 404, 'NOT_FOUND'],
@@ -111,6 +140,11 @@ describe('the HTTP side', () => {
     ['GET', '/api/functions/echo/warm', 'POST'],
     ['GET', '/job/1', 'POST, HEAD'],
     ['OPTIONS', '/job/1', 'POST, HEAD'],
+    ['POST', '/api/functions', 'GET, HEAD'],
+    ['DELETE', '/api/functions/echo/logs', 'GET, HEAD'],
+    ['PUT', '/api/invocations', 'GET, HEAD'],
+    ['DELETE', '/api/invocations/x', 'GET, HEAD'],
+    ['GET', '/api/invocations/x/cancel', 'POST'],
   ])('%s %s is 405 with Allow: %s', async (method, path, allow) => {
     const { status, headers, body } = await server.request(method, path);
     expect([status, headers.get('allow'), body.code]).toEqual([405, allow, 'METHOD_NOT_ALLOWED']);
@@ -265,9 +299,11 @@ describe('the HTTP side', () => {
 
 describe('the address', () => {
   it.each(['0.0.0.0', '::', '192.168.1.1', 'example.org'])(
-    '%s is refused, since there are no keys yet',
+    '%s is refused while there is no key',
     async (host) => {
-      await expect(startPlatform({ host, port: 0 })).rejects.toThrow('it has no keys yet');
+      const dataDir = join(await tempFolder(), 'data');
+      await expect(startPlatform({ host, port: 0, dataDir })).rejects.toThrow(/holds none .* createKey\(/);
+      expect(existsSync(dataDir)).toBe(false);
     },
   );
 

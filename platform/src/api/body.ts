@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { PlatformError } from '../domain/errors.js';
+import { PlatformError, systemCode } from '../domain/errors.js';
+import { mediaTypeOf } from './call-request.js';
 
 /** How long a client may go on sending a body nobody reads, so that it can see the answer. */
 const DROP_PATIENCE_MS = 5000;
@@ -14,10 +15,14 @@ const DROP_PATIENCE_MS = 5000;
  * @throws PlatformError UNSUPPORTED_MEDIA_TYPE
  */
 export function requireMediaType(request: IncomingMessage, types: readonly string[]): void {
-  const given = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
-  if (types.includes(given)) return;
+  if (types.includes(mediaTypeOf(request))) return;
   throw new PlatformError('UNSUPPORTED_MEDIA_TYPE', `The Content-Type must be ${types.join(' or ')}.`);
 }
+
+/** A body must come at this rate once its first seconds are over; who is slower is cut. */
+const MIN_BYTES_PER_MS = 10;
+const SLOW_START_MS = 10_000;
+const PACE_CHECK_MS = 1000;
 
 /** @throws PlatformError PAYLOAD_TOO_LARGE, INVALID_REQUEST when the client goes away */
 export async function readBody(
@@ -66,6 +71,11 @@ async function* chunksOf(
   if (declared > maxBytes) throw tooLarge(maxBytes);
   if (request.headers.expect !== undefined) response.writeContinue();
   let bytes = 0;
+  const begunAt = performance.now();
+  const pace = setInterval(() => {
+    const allowedMs = SLOW_START_MS + bytes / MIN_BYTES_PER_MS;
+    if (performance.now() - begunAt > allowedMs) request.destroy();
+  }, PACE_CHECK_MS);
   try {
     // The socket must live on for the answer when reading stops early.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
@@ -74,10 +84,14 @@ async function* chunksOf(
       yield chunk;
     }
   } catch (error) {
-    if (!request.destroyed || request.complete || error instanceof PlatformError) throw error;
+    // Node's own word for a connection that ended, also when it ended behind a complete body.
+    const isCut = request.destroyed || systemCode(error) === 'ECONNRESET';
+    if (error instanceof PlatformError || !isCut) throw error;
     throw new PlatformError('INVALID_REQUEST', 'The request ended before its body was complete.', {
       cause: error,
     });
+  } finally {
+    clearInterval(pace);
   }
 }
 

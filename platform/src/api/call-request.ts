@@ -1,37 +1,56 @@
 /** Reads one call off the wire: the JSON body and the optional X-Faas headers. */
 
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 import { decodeObjectWithBytes } from '../domain/byte-array-json.js';
 import type { CallRequest } from '../domain/call.js';
 import { PlatformError } from '../domain/errors.js';
 import { MAX_JOB_ID } from '../domain/function-id.js';
+import { MAX_METADATA_BYTES } from '../domain/limits.js';
 
 const CALL_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 const WHOLE_NUMBER = /^[0-9]{1,15}$/;
 /** The longest a timer can wait; a budget above it is as good as none. */
 const MAX_BUDGET_MS = 2 ** 31 - 1;
+const RESPOND_ASYNC = /(^|,)\s*respond-async\s*(;|,|$)/i;
 const BASE64URL = /^[A-Za-z0-9_-]*={0,2}$/;
 
 /** What the headers say about a call; checked before the body is read. */
-export type CallHeaders = Pick<CallRequest, 'attempt' | 'budgetMs' | 'metadata'> & {
+export interface CallHeaders extends Pick<CallRequest, 'attempt' | 'metadata'> {
   readonly callId: string | undefined;
-};
+  readonly budgetMs: number | undefined;
+  readonly idempotencyKey: string | undefined;
+  /** Does the caller prefer an answer before the call has ended? */
+  readonly isAsync: boolean;
+}
 
 /** @throws PlatformError INVALID_REQUEST that names the header */
 export function parseCallHeaders(headers: IncomingHttpHeaders): CallHeaders {
-  const callId = single(headers, 'x-faas-call-id');
-  if (callId !== undefined && !CALL_ID.test(callId))
-    throw invalid('X-Faas-Call-Id must be 1 to 128 of A-Z a-z 0-9 . _ : -');
-  const attempt = wholeNumber(headers, 'X-Faas-Attempt', 1) ?? 1;
   const budgetMs = wholeNumber(headers, 'X-Faas-Timeout-Ms', 0);
-  const metadata = parseMetadata(single(headers, 'x-faas-metadata'));
   return {
-    callId,
-    attempt,
-    metadata,
-    ...(budgetMs !== undefined && { budgetMs: Math.min(budgetMs, MAX_BUDGET_MS) }),
+    callId: name(headers, 'X-Faas-Call-Id'),
+    idempotencyKey: name(headers, 'X-Faas-Idempotency-Key'),
+    attempt: wholeNumber(headers, 'X-Faas-Attempt', 1) ?? 1,
+    metadata: parseMetadata(single(headers, 'x-faas-metadata')),
+    budgetMs: budgetMs === undefined ? undefined : Math.min(budgetMs, MAX_BUDGET_MS),
+    isAsync: RESPOND_ASYNC.test(single(headers, 'prefer') ?? ''),
   };
+}
+
+/** In lower case and without parameters; empty where there is none. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+}
+
+/**
+ * The job of a call whose body is its args.
+ * @throws PlatformError INVALID_REQUEST
+ */
+export function requireJobId(headers: IncomingHttpHeaders): number {
+  const jobId = wholeNumber(headers, 'X-Faas-Job-Id', 0);
+  if (jobId === undefined || jobId > MAX_JOB_ID)
+    throw invalid(`X-Faas-Job-Id must be a whole number from 0 to ${MAX_JOB_ID}`);
+  return jobId;
 }
 
 /** @throws PlatformError INVALID_REQUEST or PAYLOAD_TOO_LARGE */
@@ -67,9 +86,18 @@ function parseMetadata(header: string | undefined): Readonly<Record<string, stri
     throw invalid(refusal, { cause: error });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(refusal);
+  if (Buffer.byteLength(header, 'base64url') > MAX_METADATA_BYTES)
+    throw invalid(`X-Faas-Metadata must not hold more than ${MAX_METADATA_BYTES} bytes`);
   const entries = Object.entries(value);
   if (!entries.every(([, text]) => typeof text === 'string')) throw invalid(refusal);
   return Object.fromEntries(entries);
+}
+
+function name(headers: IncomingHttpHeaders, header: string): string | undefined {
+  const value = single(headers, header.toLowerCase());
+  if (value !== undefined && !CALL_ID.test(value))
+    throw invalid(`${header} must be 1 to 128 of A-Z a-z 0-9 . _ : -`);
+  return value;
 }
 
 function wholeNumber(headers: IncomingHttpHeaders, name: string, min: number): number | undefined {

@@ -1,4 +1,4 @@
-/** Writes answers: always JSON, always with the request's id, never kept by a cache. */
+/** Writes answers: with the request's id, never kept by a cache, and JSON unless it says otherwise. */
 
 import type { ServerResponse } from 'node:http';
 
@@ -9,20 +9,29 @@ const WRITE_PATIENCE_MS = 30_000;
 
 export interface Reply {
   readonly status: number;
-  /** Text that is JSON already, or an object to be written as JSON. */
-  readonly body: Buffer | object;
+  /** Bytes as they are, or an object to be written as JSON. */
+  readonly body: Uint8Array | object;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Writes on after `body` until it resolves; the length of the answer is then not known before. */
+  readonly more?: (response: ServerResponse) => Promise<void>;
 }
 
-export function sendReply(response: ServerResponse, requestId: string, reply: Reply): void {
-  const body = Buffer.isBuffer(reply.body) ? reply.body : Buffer.from(JSON.stringify(reply.body));
+/** Resolves when there is nothing more to write. */
+export async function sendReply(response: ServerResponse, requestId: string, reply: Reply): Promise<void> {
+  const body = reply.body instanceof Uint8Array ? reply.body : Buffer.from(JSON.stringify(reply.body));
   response.setTimeout(WRITE_PATIENCE_MS, () => response.destroy());
-  response.writeHead(reply.status, {
-    ...commonHeaders(requestId),
-    ...reply.headers,
-    'Content-Length': body.length,
-  });
-  response.end(body);
+  const headers = { ...commonHeaders(requestId), ...reply.headers };
+  if (reply.more === undefined || response.req.method === 'HEAD') {
+    const length = reply.more === undefined ? { 'Content-Length': body.length } : {};
+    response.writeHead(reply.status, { ...headers, ...length });
+    response.end(body);
+    return;
+  }
+  response.writeHead(reply.status, headers);
+  response.flushHeaders();
+  if (body.length > 0) response.write(body);
+  await reply.more(response);
+  response.end();
 }
 
 export function commonHeaders(requestId: string): Record<string, string> {
@@ -48,6 +57,7 @@ export function errorReply(error: PlatformError, more: object = {}): Reply {
     },
     headers: {
       ...(error.retryAfterSecs !== undefined && { 'Retry-After': String(error.retryAfterSecs) }),
+      ...(error.code === 'UNAUTHORIZED' && { 'WWW-Authenticate': 'Bearer' }),
       ...(Array.isArray(allow) && { Allow: allow.join(', ') }),
     },
   };

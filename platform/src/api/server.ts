@@ -9,14 +9,14 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+import { newRequestId } from '../calls.js';
 import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
 import type { Log } from '../domain/log.js';
-import { newRequestId } from '../engine.js';
 import { dropRestOfBody } from './body.js';
-import { answer, type DoorParts } from './functions-door.js';
-import { checkHostHeader } from './host-check.js';
+import { admit, answer, type DoorParts } from './door.js';
+import { checkHostHeader, isLoopback } from './host-check.js';
 import { commonHeaders, errorReply, type Reply, sendReply } from './reply.js';
-import { findRoute } from './routes.js';
+import { findRoute, type Route } from './routes.js';
 
 /** How long answers that are ready may take to leave when the server closes. */
 const FLUSH_PATIENCE_MS = 1000;
@@ -44,9 +44,24 @@ export async function startServer(
     requestTimeout: 300_000,
     connectionsCheckingInterval: 2000,
     keepAliveTimeout: 5000,
+    // Ours does more, and lets nothing of the same connection pass behind a refusal.
+    requireHostHeader: false,
   });
+  const refused = new WeakSet<Socket>();
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    const work = handle(request, response, server, parts, log).finally(() => working.delete(work));
+    // What was sent behind a request whose Host is wrong is not looked at; the connection ends.
+    if (refused.has(request.socket)) return;
+    let checkedHost: string | PlatformError;
+    try {
+      checkedHost = checkHostHeader(request.rawHeaders, !isLoopback(host));
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      checkedHost = error;
+      refused.add(request.socket);
+    }
+    const work = handle(request, response, checkedHost, server, parts, log).finally(() =>
+      working.delete(work),
+    );
     working.add(work);
   };
   server.on('request', serve);
@@ -72,6 +87,7 @@ export async function startServer(
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
+  host: string | PlatformError,
   server: Server,
   parts: DoorParts,
   log: Log,
@@ -80,17 +96,30 @@ async function handle(
   response.on('error', () => {});
   let reply: Reply;
   try {
-    const host = checkHostHeader(request.headers.host);
-    const route = findRoute(request.method ?? '', request.url ?? '');
+    if (host instanceof PlatformError) throw host;
+    const route = findRouteOrFailure(request);
+    await admit(route, request.headers.authorization, parts.guard);
+    if (route instanceof PlatformError) throw route;
     reply = await answer(route, { request, response, requestId, host }, parts);
   } catch (error) {
     reply = errorReply(toPlatformError(error, requestId, log));
   }
   // A client that was not told to continue will not send its body, and the next request would be taken for it.
   const unread = request.headers.expect !== undefined && !request.complete;
-  if (unread || !server.listening) response.setHeader('Connection', 'close');
-  sendReply(response, requestId, reply);
+  if (unread || host instanceof PlatformError || !server.listening) response.setHeader('Connection', 'close');
+  const sent = sendReply(response, requestId, reply);
   dropRestOfBody(request);
+  await sent;
+}
+
+/** Who has no key does not learn either which routes there are. */
+function findRouteOrFailure(request: IncomingMessage): Route | PlatformError {
+  try {
+    return findRoute(request.method ?? '', request.url ?? '');
+  } catch (error) {
+    if (error instanceof PlatformError) return error;
+    throw error;
+  }
 }
 
 function toPlatformError(error: unknown, requestId: string, log: Log): PlatformError {
@@ -101,7 +130,7 @@ function toPlatformError(error: unknown, requestId: string, log: Log): PlatformE
     stack: error instanceof Error ? error.stack : undefined,
   });
   return new PlatformError(
-    'INTERNAL_ERROR',
+    'INFRASTRUCTURE_ERROR',
     `The platform failed. Its log has the reason under request ${requestId}.`,
     {
       executed: 'maybe',

@@ -6,9 +6,11 @@ import { access, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { systemCode } from '../domain/errors.js';
+import type { StdioProtocol } from '../runtimes/stdio-protocol.js';
 import type { DataFolder } from '../store/data-folder.js';
 import { checkBootstrap } from './bootstrap-check.js';
 import { extractZip, syncFolder } from './extract.js';
+import { readManifest } from './manifest.js';
 import type { ZipLimits } from './zip-plan.js';
 
 const CODE_NAME = /^[0-9a-f]{64}$/;
@@ -18,6 +20,7 @@ export class CodeStore {
   readonly #limits: ZipLimits;
   readonly #isUsed: (sha256: string) => boolean;
   readonly #holds = new Map<string, number>();
+  readonly #protocols = new Map<string, StdioProtocol>();
 
   /** @param isUsed does any deployed function use this code? */
   constructor(folder: DataFolder, limits: ZipLimits, isUsed: (sha256: string) => boolean) {
@@ -37,6 +40,7 @@ export class CodeStore {
     try {
       await extractZip(zipFile, aside, this.#limits);
       await checkBootstrap(join(aside, 'bootstrap'));
+      await readManifest(aside);
       await this.#putInPlace(aside, sha256);
     } finally {
       await rm(aside, { recursive: true, force: true });
@@ -51,6 +55,15 @@ export class CodeStore {
     } catch {
       return false;
     }
+  }
+
+  /** How the bundle wants its bytes. */
+  async protocolOf(sha256: string): Promise<StdioProtocol> {
+    const known = this.#protocols.get(sha256);
+    if (known !== undefined) return known;
+    const { protocol } = await readManifest(this.pathOf(sha256));
+    this.#protocols.set(sha256, protocol);
+    return protocol;
   }
 
   /** Keeps code in place while a call runs from it or a deploy is about to use it. */
@@ -69,6 +82,7 @@ export class CodeStore {
   /** Removes code that no function names and no call holds. */
   async collect(sha256: string): Promise<void> {
     if (this.#holds.has(sha256) || this.#isUsed(sha256)) return;
+    this.#protocols.delete(sha256);
     await this.#remove(this.pathOf(sha256));
   }
 

@@ -46,12 +46,8 @@ export function parseConfigHeader(header: string | undefined, limits: PlatformLi
   };
 }
 
-/** Two configurations are the same when every field is, whatever the order of the variables. */
-export function sameConfig(a: FunctionConfig, b: FunctionConfig): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(config: FunctionConfig): string {
+/** One text for each configuration, whatever the order of its variables. */
+export function canonicalConfig(config: FunctionConfig): string {
   const env = Object.entries(config.env).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([config.memoryMb, config.timeoutSecs, config.maxConcurrency, env]);
 }

@@ -1,6 +1,8 @@
 /** A deployed function as the platform remembers it. */
 
-import type { FunctionConfig } from './function-config.js';
+import { createHash } from 'node:crypto';
+
+import { canonicalConfig, type FunctionConfig } from './function-config.js';
 
 export interface FunctionRecord {
   readonly functionId: string;
@@ -9,4 +11,12 @@ export interface FunctionRecord {
   readonly zipBytes: number;
   readonly config: FunctionConfig;
   readonly deployedAt: string;
+}
+
+/** The version of a function: a hash over its archive and its configuration, without quotes. */
+export function etagOf({ sha256, config }: Pick<FunctionRecord, 'sha256' | 'config'>): string {
+  return createHash('sha256')
+    .update(`${sha256}\n${canonicalConfig(config)}`)
+    .digest('hex')
+    .slice(0, 40);
 }

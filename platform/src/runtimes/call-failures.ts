@@ -87,6 +87,15 @@ export function notStarted(reason: string, cause?: unknown): PlatformError {
   });
 }
 
+/** The spawner died with the call in its hands; what the function did until it was killed is not known. */
+export function lost(functionId: string): PlatformError {
+  return new PlatformError(
+    'INFRASTRUCTURE_ERROR',
+    `Function ${functionId} was killed, since the process that had started it died.`,
+    { executed: 'maybe', details: { reason: 'spawner-ended' } },
+  );
+}
+
 export function abortReason(signal: AbortSignal): PlatformError {
   const { reason } = signal;
   return reason instanceof PlatformError

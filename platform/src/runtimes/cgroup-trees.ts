@@ -11,28 +11,15 @@ import { systemCode } from '../domain/errors.js';
 import { type CgroupHierarchy, openHierarchies } from './cgroup-mounts.js';
 import { residentBytes } from './proc.js';
 import {
-  type Isolation,
   killUntilEmpty,
-  type Launch,
   type ProcessTree,
   type ProcessTrees,
   sigkill,
+  type TreeIsolation,
   type TreeSpec,
   type TreeUsage,
 } from './process-tree.js';
 import { shellQuote } from './watchdog.js';
-
-/**
- * Moves itself into each group, then becomes the bootstrap. When it cannot, the trap leaves the marker ($0) behind;
- * a shell that became another program has no trap left. (bash runs its trap after a failed exec only with execfail.)
- */
-const LAUNCHER = `
-trap ': > "$0"' EXIT
-ulimit -c 0
-shopt -s execfail 2>/dev/null
-for procs do echo 0 > "$procs" || exit 126; done
-exec ./bootstrap
-exit 126`;
 
 /** Kills and removes every call's group of the groups given as arguments, then those groups. */
 const WATCHDOG = `
@@ -59,8 +46,7 @@ export function cgroupTrees(
   const hierarchies = openHierarchies(`${family}${instance}`, versions);
   const first = hierarchies[0];
   if (first === undefined) return undefined;
-  const isolation: Isolation = {
-    mode: 'process',
+  const isolation: TreeIsolation = {
     memory: first.limitsMemory ? (first.version === 1 ? 'cgroup-v1' : 'cgroup-v2') : 'sampled',
     processTree: 'cgroup',
   };
@@ -86,7 +72,7 @@ export function cgroupTrees(
 }
 
 class CgroupTree implements ProcessTree {
-  readonly launch: Launch;
+  readonly joinFiles: readonly string[];
   readonly #groups: readonly { readonly path: string; readonly hierarchy: CgroupHierarchy }[];
   readonly #main: string;
   readonly #hierarchy: CgroupHierarchy;
@@ -99,13 +85,11 @@ class CgroupTree implements ProcessTree {
       mkdirSync(path);
       setLimits(path, hierarchy, spec);
     }
-    const marker = join(spec.callFolder, '.start-failed');
-    const procs = this.#groups.map(({ path }) => join(path, 'cgroup.procs'));
-    this.launch = { file: '/bin/sh', args: ['-c', LAUNCHER, marker, ...procs], startFailedMarker: marker };
+    this.joinFiles = this.#groups.map(({ path }) => join(path, 'cgroup.procs'));
   }
 
   adopt(): void {
-    // The launcher moved itself.
+    // It joined by itself.
   }
 
   sampleMemoryBytes(): number {

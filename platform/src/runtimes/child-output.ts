@@ -4,10 +4,12 @@ import type { Readable } from 'node:stream';
 
 export class CappedOutput {
   readonly #chunks: Buffer[] = [];
+  readonly #maxBytes: number;
   #bytes = 0;
 
   /** @param onOverflow called once, when more than `maxBytes` arrived; nothing more is kept then */
   constructor(stream: Readable, maxBytes: number, onOverflow: () => void) {
+    this.#maxBytes = maxBytes;
     stream.on('data', (chunk: Buffer) => {
       const fitted = this.#bytes <= maxBytes;
       this.#bytes += chunk.length;
@@ -20,6 +22,10 @@ export class CappedOutput {
     stream.on('error', () => {});
   }
 
+  get hasOverflown(): boolean {
+    return this.#bytes > this.#maxBytes;
+  }
+
   bytes(): Buffer {
     return Buffer.concat(this.#chunks);
   }
@@ -27,15 +33,23 @@ export class CappedOutput {
 
 export class OutputTail {
   readonly #maxBytes: number;
+  readonly #stream: Readable;
   #tail: Buffer = Buffer.alloc(0);
 
   constructor(stream: Readable, maxBytes: number) {
     this.#maxBytes = maxBytes;
+    this.#stream = stream;
     stream.on('data', (chunk: Buffer) => {
       const all = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
       this.#tail = all.length > maxBytes ? Buffer.from(all.subarray(-maxBytes)) : all;
     });
     stream.on('error', () => {});
+  }
+
+  /** Hands over what there is and all that follows. */
+  forward(listener: (chunk: Buffer) => void): void {
+    if (this.#tail.length > 0) listener(this.#tail);
+    this.#stream.on('data', listener);
   }
 
   /** The last bytes as text; a character cut in two at the front is shown as U+FFFD. */

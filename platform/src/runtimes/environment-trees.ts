@@ -20,7 +20,7 @@ import { shellQuote } from './watchdog.js';
  */
 export function environmentTrees(callsFolder: string, ownCallsFolder: string): ProcessTrees {
   return {
-    isolation: { mode: 'process', memory: 'sampled', processTree: 'environment-scan' },
+    isolation: { memory: 'sampled', processTree: 'environment-scan' },
     create: (spec) => new EnvironmentTree(spec),
     async sweep() {
       await killUntilEmpty(() => processesWithEnvironment(`TMPDIR=${callsFolder}/`), sigkill);
@@ -38,11 +38,11 @@ done`,
 }
 
 class EnvironmentTree implements ProcessTree {
-  readonly launch = { file: './bootstrap', args: [] };
+  readonly joinFiles = [];
   readonly #mark: string;
 
   constructor(spec: TreeSpec) {
-    this.#mark = `TMPDIR=${spec.callFolder}\0`;
+    this.#mark = `TMPDIR=${spec.home}\0`;
   }
 
   adopt(): void {

@@ -15,7 +15,7 @@ import {
 
 export function groupTrees(): ProcessTrees {
   return {
-    isolation: { mode: 'process', memory: 'sampled', processTree: 'process-group' },
+    isolation: { memory: 'sampled', processTree: 'process-group' },
     create: () => new GroupTree(),
     async sweep() {},
     watchdogScript: undefined,
@@ -24,7 +24,7 @@ export function groupTrees(): ProcessTrees {
 }
 
 class GroupTree implements ProcessTree {
-  readonly launch = { file: './bootstrap', args: [] };
+  readonly joinFiles = [];
   #leader: number | undefined;
 
   adopt(pid: number): void {

@@ -1,4 +1,4 @@
-/** All processes of one call, however they were started: what can be done to them, and who can do it. */
+/** All processes of one instance, however they were started: what can be done to them, and who can do it. */
 
 export interface TreeLimits {
   readonly memoryBytes: number;
@@ -6,17 +6,10 @@ export interface TreeLimits {
 }
 
 export interface TreeSpec extends TreeLimits {
-  /** Unique over all calls of all platforms; a file name. */
+  /** Unique over all instances of all platforms; a file name. */
   readonly id: string;
-  /** The call's private folder: HOME and TMPDIR of its processes. */
-  readonly callFolder: string;
-}
-
-export interface Launch {
-  readonly file: string;
-  readonly args: readonly string[];
-  /** A file that exists after the end of the process when the bootstrap itself could not be started. */
-  readonly startFailedMarker?: string;
+  /** The private folder of its processes: their HOME and TMPDIR. */
+  readonly home: string;
 }
 
 export interface TreeUsage {
@@ -27,8 +20,8 @@ export interface TreeUsage {
 }
 
 export interface ProcessTree {
-  /** How to start ./bootstrap so that it belongs to the tree from its first instruction. */
-  readonly launch: Launch;
+  /** Files the first process writes "0" to in order to join; none when it belongs to the tree by birth. */
+  readonly joinFiles: readonly string[];
   /** Names the root once it runs. */
   adopt(pid: number): void;
   /** What the tree uses now in bytes, for platforms whose kernel does not watch it. */
@@ -38,17 +31,28 @@ export interface ProcessTree {
   destroy(): Promise<boolean>;
 }
 
-export interface Isolation {
-  /** Plain processes of the platform's own user: they keep mistakes apart, not enemies. */
-  readonly mode: 'process';
+/** How the processes of an instance are held, apart from what a sandbox adds. */
+export interface TreeIsolation {
   /** Who enforces the memory limit. `sampled`: the platform looks every 100 ms. */
   readonly memory: 'cgroup-v1' | 'cgroup-v2' | 'sampled';
   /** How the processes of a call are found. A process can leave its group, and an environment, but not its cgroup. */
   readonly processTree: 'cgroup' | 'environment-scan' | 'process-group';
 }
 
+/** What holds the functions of a platform, in force on this machine. */
+export interface Isolation extends TreeIsolation {
+  /** `process`: plain processes of the platform's own user; that keeps mistakes apart, not enemies. */
+  readonly mode: 'sandbox' | 'process';
+  /** What a function can reach: nothing, not even the platform, or all that the platform's user can. */
+  readonly network: 'none' | 'host';
+  /** System calls are not filtered. */
+  readonly seccomp: false;
+  /** Why there is no sandbox; absent where there is one. */
+  readonly reason?: string;
+}
+
 export interface ProcessTrees {
-  readonly isolation: Isolation;
+  readonly isolation: TreeIsolation;
   create(spec: TreeSpec): ProcessTree;
   /** Kills what an earlier platform on the same data folder left running. */
   sweep(): Promise<void>;
@@ -66,7 +70,7 @@ export async function killUntilEmpty(
   kill: (pids: number[]) => void,
 ): Promise<boolean> {
   const giveUpAt = performance.now() + KILL_PATIENCE_MS;
-  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 10)) {
     const pids = members();
     if (pids.length === 0) return true;
     if (performance.now() > giveUpAt) return false;

@@ -6,6 +6,7 @@ import { decodeObjectWithBytes, encodeObjectWithBytes } from '../domain/byte-arr
 import type { CallRequest } from '../domain/call.js';
 import { messageOf } from '../domain/errors.js';
 import type { FunctionConfig } from '../domain/function-config.js';
+import { MAX_METADATA_BYTES } from '../domain/limits.js';
 
 const SYSTEM_PATH = ['/usr/local/bin', '/usr/bin', '/bin'];
 /** Functions find the platform's own Node first, whatever Node the machine has. */
@@ -19,15 +20,22 @@ export interface BootstrapReply {
   readonly error: { readonly name?: string; readonly message: string; readonly stack?: string };
 }
 
+/** How a bundle wants its bytes: `json` unless its `faas.json` says otherwise. */
+export type StdioProtocol = 'json' | 'binary-1';
+
 export function encodeBootstrapRequest(request: CallRequest, deadline: number): Buffer {
-  const fields = {
+  return encodeObjectWithBytes(requestFields(request, deadline), 'args', request.args);
+}
+
+/** What every framing tells a bootstrap beside the args. */
+export function requestFields(request: CallRequest, deadline: number): object {
+  return {
     job_id: request.jobId,
     call_id: request.callId,
     attempt: request.attempt,
     deadline_ms: deadline,
     metadata: request.metadata,
   };
-  return encodeObjectWithBytes(fields, 'args', request.args);
 }
 
 /** @returns the reply, or in words why stdout is not one */
@@ -35,22 +43,36 @@ export function decodeBootstrapReply(stdout: Buffer): BootstrapReply | string {
   if (stdout.length === 0) return 'stdout is empty';
   try {
     const { fields, bytes } = decodeObjectWithBytes(stdout, 'result');
-    const success = fields['success'] ?? true;
-    const metadata = fields['metadata'] ?? undefined;
-    if (typeof success !== 'boolean') return '"success" is not true or false';
-    if (metadata !== undefined && !isStrings(metadata)) return '"metadata" is not an object of strings';
     if (bytes === 'invalid') return '"result" is not an array of integers from 0 to 255';
-    if (bytes === 'absent' && success) return '"result" is missing';
-    return { success, result: bytes === 'absent' ? undefined : bytes, metadata, error: remoteError(fields) };
+    return decodeReplyFields(fields, bytes);
   } catch (error) {
     return `stdout is not one JSON object (${withoutPayload(messageOf(error))})`;
   }
 }
 
+/** Checks what every framing carries beside the result. */
+export function decodeReplyFields(
+  fields: Readonly<Record<string, unknown>>,
+  result: Uint8Array | 'absent',
+): BootstrapReply | string {
+  const success = fields['success'] ?? true;
+  const metadata = fields['metadata'] ?? undefined;
+  if (typeof success !== 'boolean') return '"success" is not true or false';
+  if (metadata !== undefined && !isStrings(metadata)) return '"metadata" is not an object of strings';
+  if (metadata !== undefined && Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
+    return `"metadata" is larger than ${MAX_METADATA_BYTES} bytes`;
+  if (result === 'absent' && success) return '"result" is missing';
+  return { success, result: result === 'absent' ? undefined : result, metadata, error: remoteError(fields) };
+}
+
+/**
+ * A bootstrap started ahead of need learns its call from stdin alone, so it has no FAAS_CALL_ID.
+ * @param home the instance's private folder
+ */
 export function functionEnvironment(
   functionId: string,
-  callId: string,
-  callFolder: string,
+  callId: string | undefined,
+  home: string,
   config: FunctionConfig,
 ): Record<string, string> {
   return {
@@ -58,12 +80,12 @@ export function functionEnvironment(
     LANG: 'C.UTF-8',
     TZ: 'UTC',
     ...config.env,
-    HOME: callFolder,
-    TMPDIR: callFolder,
+    HOME: home,
+    TMPDIR: home,
     FAAS_FUNCTION_ID: functionId,
     FAAS_MEMORY_MB: String(config.memoryMb),
     FAAS_TIMEOUT_SECS: String(config.timeoutSecs),
-    FAAS_CALL_ID: callId,
+    ...(callId !== undefined && { FAAS_CALL_ID: callId }),
   };
 }
 

@@ -6,11 +6,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
 
-import { clientOf, type TestPlatform } from './platform.js';
+import { type Client, clientOf } from './platform.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-export interface PlatformProcess extends Pick<TestPlatform, 'request' | 'deploy' | 'invoke'> {
+export interface PlatformProcess extends Client {
   readonly url: string;
   readonly child: ChildProcess;
   kill(): Promise<void>;
@@ -20,7 +20,10 @@ export interface PlatformProcess extends Pick<TestPlatform, 'request' | 'deploy'
 export async function buildPlatform(folder: string): Promise<string> {
   await build({
     config: false,
-    entry: [`${ROOT}/src/index.ts`],
+    entry: {
+      index: `${ROOT}/src/index.ts`,
+      'spawner-process': `${ROOT}/src/runtimes/spawner-process.ts`,
+    },
     format: 'esm',
     target: 'node22',
     platform: 'node',
@@ -42,7 +45,7 @@ export async function spawnPlatform(built: string, options: object): Promise<Pla
     console.log(platform.url);`;
   const child = spawn(
     process.execPath,
-    ['--input-type=module', '-e', script, built, JSON.stringify(options)],
+    ['--input-type=module', '-e', script, built, JSON.stringify({ isolation: 'off', ...options })],
     {
       env: { PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'pipe', 'inherit'],

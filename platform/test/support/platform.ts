@@ -16,11 +16,16 @@ export interface JsonReply {
   readonly body: any;
 }
 
-export interface TestPlatform extends AsyncDisposable {
-  readonly platform: Platform;
-  readonly dataDir: string;
-  readonly log: LogLine[];
+export interface BytesReply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+}
+
+export interface Client {
   request(method: string, path: string, options?: RequestOptions): Promise<JsonReply>;
+  /** The same, with the body as it came. */
+  requestBytes(method: string, path: string, options?: RequestOptions): Promise<BytesReply>;
   deploy(id: string, zipOrScript: Buffer | string, config?: object, query?: string): Promise<JsonReply>;
   invoke(
     id: string,
@@ -28,6 +33,12 @@ export interface TestPlatform extends AsyncDisposable {
     headers?: Record<string, string>,
     signal?: AbortSignal,
   ): Promise<JsonReply>;
+}
+
+export interface TestPlatform extends Client, AsyncDisposable {
+  readonly platform: Platform;
+  readonly dataDir: string;
+  readonly log: LogLine[];
 }
 
 export interface RequestOptions {
@@ -53,7 +64,14 @@ export async function tempFolder(): Promise<string> {
 export async function testPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
   const dataDir = options.dataDir ?? (await tempFolder());
   const log: LogLine[] = [];
-  const platform = await startPlatform({ port: 0, dataDir, log: (line) => log.push(line), ...options });
+  const platform = await startPlatform({
+    port: 0,
+    dataDir,
+    log: (line) => log.push(line),
+    // Many functions of the tests leave word outside; what a sandbox changes has tests of its own.
+    isolation: 'off',
+    ...options,
+  });
   const client = clientOf(platform.url);
   return {
     platform,
@@ -66,23 +84,24 @@ export async function testPlatform(options: PlatformOptions = {}): Promise<TestP
   };
 }
 
-export function clientOf(url: string): Pick<TestPlatform, 'request' | 'deploy' | 'invoke'> {
-  const request: TestPlatform['request'] = async (method, path, { body, headers, signal } = {}) => {
+export function clientOf(url: string): Client {
+  const requestBytes: Client['requestBytes'] = async (method, path, { body, headers, signal } = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
       ...(body !== undefined && { body: typeof body === 'string' ? body : new Uint8Array(body) }),
       ...(headers !== undefined && { headers }),
       ...(signal !== undefined && { signal }),
     });
-    const text = await response.text();
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: text === '' ? undefined : JSON.parse(text),
-    };
+    const { status } = response;
+    return { status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
+  };
+  const request: Client['request'] = async (method, path, options) => {
+    const { status, headers, bytes } = await requestBytes(method, path, options);
+    return { status, headers, body: bytes.length === 0 ? undefined : JSON.parse(bytes.toString('utf8')) };
   };
   return {
     request,
+    requestBytes,
     deploy: (id, zipOrScript, config, query = '') =>
       request('PUT', `/api/functions/${id}${query}`, {
         body: typeof zipOrScript === 'string' ? bootstrapZip(zipOrScript) : zipOrScript,

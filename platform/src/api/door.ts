@@ -1,0 +1,96 @@
+/** The door of the custom-FaaS specification 1.1: from each route to what answers it, and the right it takes. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { Guard } from '../auth/key-guard.js';
+import type { KeyRight } from '../auth/keys.js';
+import { PlatformError } from '../domain/errors.js';
+import type { Engine } from '../engine.js';
+import type { Idempotency } from '../queue/idempotency.js';
+import type { InvocationQueue } from '../queue/invocation-queue.js';
+import * as calls from './calls-door.js';
+import { capabilities } from './capabilities.js';
+import * as functions from './functions-door.js';
+import * as invocations from './invocations-door.js';
+import { logs } from './logs-door.js';
+import type { Reply } from './reply.js';
+import type { Action, Route } from './routes.js';
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  /** The checked Host header. */
+  readonly host: string;
+}
+
+export interface DoorParts {
+  readonly engine: Engine;
+  readonly queue: InvocationQueue;
+  readonly idempotency: Idempotency;
+  readonly guard: Guard;
+  readonly version: string;
+  /** Where uploads are put while they arrive. */
+  readonly incomingFolder: string;
+  /** Ends answers that would go on for ever. */
+  readonly stopping: AbortSignal;
+}
+
+/** A key needs one of these; where there are none, any key will do. */
+const RIGHTS: Readonly<Record<Action, readonly KeyRight[]>> = {
+  capabilities: [],
+  'list-functions': ['read', 'deploy'],
+  describe: ['read', 'deploy', 'invoke'],
+  health: ['read', 'deploy', 'invoke'],
+  deploy: ['deploy'],
+  undeploy: ['deploy'],
+  warm: ['deploy', 'invoke'],
+  invoke: ['invoke'],
+  logs: ['read'],
+  'list-invocations': ['read'],
+  'describe-invocation': ['read', 'invoke'],
+  result: ['read', 'invoke'],
+  cancel: ['invoke'],
+};
+
+/** @throws PlatformError */
+export async function answer(route: Route, exchange: Exchange, parts: DoorParts): Promise<Reply> {
+  const { query } = route;
+  switch (route.action) {
+    case 'capabilities':
+      return { status: 200, body: capabilities(parts.engine, parts.version) };
+    case 'list-functions':
+      return functions.list(query, exchange, parts.engine);
+    case 'deploy':
+      return functions.deploy(route.functionId, query, exchange, parts);
+    case 'describe':
+      return functions.describe(route.functionId, exchange, parts.engine);
+    case 'undeploy':
+      return functions.undeploy(route.functionId, exchange, parts.engine);
+    case 'health':
+      return functions.health(route.functionId, parts.engine);
+    case 'warm':
+      return functions.warm(route.functionId, parts.engine);
+    case 'invoke':
+      return calls.invoke(route.functionId, route.jobId, exchange, parts);
+    case 'logs':
+      return logs(route.functionId, query, parts);
+    case 'list-invocations':
+      return invocations.list(query, parts.queue);
+    case 'describe-invocation':
+      return invocations.describe(route.invocationId, query, exchange, parts.queue);
+    case 'result':
+      return invocations.result(route.invocationId, exchange, parts.queue);
+    case 'cancel':
+      return invocations.cancel(route.invocationId, parts.queue);
+  }
+}
+
+/** @throws PlatformError UNAUTHORIZED or FORBIDDEN, before anything of the request but its head is read */
+export async function admit(
+  route: Route | PlatformError,
+  authorization: string | undefined,
+  guard: Guard,
+): Promise<void> {
+  await guard.admit(authorization, route instanceof PlatformError ? [] : RIGHTS[route.action]);
+}

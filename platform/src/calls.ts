@@ -1,0 +1,178 @@
+/** Runs calls: one attempt each, in its turn, on the version that is deployed when its turn comes. */
+
+import { randomUUID } from 'node:crypto';
+
+import type { CodeStore } from './code/code-store.js';
+import type { CallReply, CallRequest } from './domain/call.js';
+import { type Executed, messageOf, PlatformError } from './domain/errors.js';
+import type { FunctionRecord } from './domain/function-record.js';
+import type { PlatformLimits } from './domain/limits.js';
+import type { Log } from './domain/log.js';
+import { outOfPatience, Slots } from './pool/slots.js';
+import type { StdioRuntime } from './pool/stdio-runtime.js';
+import type { FunctionLogs } from './store/function-logs.js';
+
+export interface CallsParts {
+  /** @throws PlatformError NOT_FOUND */
+  readonly describe: (functionId: string) => FunctionRecord;
+  readonly code: CodeStore;
+  readonly runtime: StdioRuntime;
+  readonly limits: PlatformLimits;
+  readonly concurrency: number;
+  readonly queueSize: number;
+  readonly functionLogs: FunctionLogs;
+  readonly log: Log;
+}
+
+/** A call that wants to run. */
+export interface CallTicket {
+  readonly functionId: string;
+  /** Unique over all requests; see `newRequestId`. */
+  readonly requestId: string;
+  /** The time the caller still has; undefined for as long as it takes. */
+  readonly budgetMs: number | undefined;
+  /** Hands over the call when its turn has come; the function starts as soon as it is there. */
+  readonly begin: () => CallRequest | Promise<CallRequest>;
+  /** Registers, at once, what ends the call early; it then fails with UNAVAILABLE and `why`. */
+  readonly onCancel: (cancel: (why?: string) => void) => void;
+}
+
+export interface CallCount {
+  /** Calls begun since the platform was started. */
+  readonly total: number;
+  readonly last: string | undefined;
+}
+
+export class Calls {
+  readonly #parts: CallsParts;
+  readonly #slots: Slots;
+  readonly #counts = new Map<string, CallCount>();
+  readonly #active = new Map<AbortController, { executed: Executed }>();
+  #isClosing = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(parts: CallsParts) {
+    this.#parts = parts;
+    this.#slots = new Slots(parts.concurrency, parts.queueSize);
+  }
+
+  /** @throws PlatformError; its `executed` tells whether the function ran */
+  async run(ticket: CallTicket): Promise<CallReply> {
+    this.refuseWhenClosing();
+    const { functionId, budgetMs } = ticket;
+    const arrivedAt = performance.now();
+    const call = new AbortController();
+    const state: { executed: Executed } = { executed: 'no' };
+    this.#active.set(call, state);
+    ticket.onCancel((why = 'The caller has gone.') =>
+      call.abort(new PlatformError('UNAVAILABLE', why, { executed: state.executed })),
+    );
+    try {
+      const { maxConcurrency } = this.#parts.describe(functionId).config;
+      await this.#slots.acquire({ functionId, maxConcurrency, patienceMs: budgetMs, signal: call.signal });
+      try {
+        const request = await ticket.begin();
+        call.signal.throwIfAborted();
+        const leftMs = budgetMs === undefined ? undefined : budgetMs - (performance.now() - arrivedAt);
+        return await this.#start(ticket, request, leftMs, call.signal, state);
+      } finally {
+        this.#slots.release(functionId);
+      }
+    } finally {
+      this.#active.delete(call);
+      if (this.#active.size === 0) this.#onIdle?.();
+    }
+  }
+
+  countOf(functionId: string): CallCount {
+    return this.#counts.get(functionId) ?? { total: 0, last: undefined };
+  }
+
+  forget(functionId: string): void {
+    this.#counts.delete(functionId);
+  }
+
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
+  /** @throws PlatformError UNAVAILABLE */
+  refuseWhenClosing(): void {
+    if (this.#isClosing) throw shuttingDown('no');
+  }
+
+  /** Refuses new work, lets running calls finish within the grace, then kills them. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const [call, { executed }] of this.#active) if (executed === 'no') call.abort(shuttingDown('no'));
+    if (this.#active.size === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    const timer = setTimeout(() => {
+      for (const call of this.#active.keys()) call.abort(shuttingDown('yes'));
+    }, graceMs);
+    await idle;
+    clearTimeout(timer);
+  }
+
+  /** The version is chosen here, when the slot is there; it stays in place until this call ends. */
+  async #start(
+    { functionId, requestId }: CallTicket,
+    request: CallRequest,
+    leftMs: number | undefined,
+    signal: AbortSignal,
+    state: { executed: Executed },
+  ): Promise<CallReply> {
+    const { code, runtime, functionLogs, log } = this.#parts;
+    const { callId } = request;
+    const { sha256, config } = this.#parts.describe(functionId);
+    if (leftMs !== undefined && leftMs <= 0) throw outOfPatience();
+    const limitMs = Math.min(config.timeoutSecs * 1000, leftMs ?? Number.POSITIVE_INFINITY);
+    code.hold(sha256);
+    const stderr = functionLogs.stderrOf(functionId, callId);
+    try {
+      const protocol = await code.protocolOf(sha256);
+      signal.throwIfAborted();
+      this.#count(functionId);
+      state.executed = 'yes';
+      const version = { functionId, sha256, config, protocol };
+      const reply = await runtime.run(
+        { version, requestId, request, limitMs, onStderr: stderr.write },
+        signal,
+      );
+      stderr.end();
+      functionLogs.note(functionId, `completed in ${Math.round(reply.executionMs)} ms`, callId);
+      log('info', 'call', { functionId, requestId, callId, executionMs: reply.executionMs });
+      return reply;
+    } catch (error) {
+      stderr.end();
+      const reason = error instanceof PlatformError ? error.code : 'INFRASTRUCTURE_ERROR';
+      functionLogs.note(functionId, `failed with ${reason}`, callId);
+      log('warn', 'call-failed', { functionId, requestId, callId, code: reason, error: messageOf(error) });
+      throw error;
+    } finally {
+      await code
+        .release(sha256)
+        .catch((error) => log('warn', 'code-not-removed', { sha256, error: messageOf(error) }));
+    }
+  }
+
+  #count(functionId: string): void {
+    const total = this.countOf(functionId).total + 1;
+    this.#counts.set(functionId, { total, last: new Date().toISOString() });
+  }
+}
+
+/** A name for one request, also for its process and its folder. */
+export function newRequestId(): string {
+  return randomUUID();
+}
+
+function shuttingDown(executed: Executed): PlatformError {
+  const what = executed === 'no' ? 'It takes no more work.' : 'It stopped before the function had finished.';
+  return new PlatformError('UNAVAILABLE', `The platform is shutting down. ${what}`, {
+    executed,
+    retryAfterSecs: 1,
+  });
+}

@@ -1,0 +1,182 @@
+/** The records of asynchronous calls. Every change of status names the status it starts from, and a run its lease. */
+
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+
+import { decodeOutcome, type StoredOutcome } from '../domain/outcome.js';
+import type { Invocation, InvocationStatus, TerminalStatus } from './invocation.js';
+
+export interface NewInvocation {
+  readonly invocationId: string;
+  readonly functionId: string;
+  readonly jobId: number;
+  readonly content: string;
+  readonly idempotencyKey: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What the caller's X-Faas-Attempt said; the runs of the platform count on from it. */
+  readonly firstAttempt: number;
+  readonly args: Uint8Array;
+  readonly deadlineMs: number | undefined;
+  readonly createdAtMs: number;
+}
+
+export interface PendingInvocation {
+  readonly invocationId: string;
+  readonly functionId: string;
+  readonly deadlineMs: number | undefined;
+}
+
+export interface InvocationInput {
+  readonly args: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly firstAttempt: number;
+}
+
+export interface InvocationFilter {
+  readonly functionId?: string;
+  readonly status?: InvocationStatus;
+  readonly limit: number;
+  /** A cursor of an earlier page. */
+  readonly after?: number;
+}
+
+export interface InvocationPage {
+  /** Without their results. */
+  readonly invocations: readonly Invocation[];
+  readonly next?: number;
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+export interface InvocationStore {
+  insert(invocation: NewInvocation): void;
+  get(invocationId: string): Invocation | undefined;
+  findByKey(functionId: string, idempotencyKey: string): Invocation | undefined;
+  input(invocationId: string): InvocationInput | undefined;
+  /** pending -> running. False when it is not pending any more. */
+  claim(invocationId: string, lease: string, nowMs: number): boolean;
+  /** running under this lease -> terminal; without a lease: pending -> terminal. False when it is neither. */
+  finish(invocationId: string, lease: string | undefined, end: InvocationEnd): boolean;
+  /** What an earlier platform left running: pending again, or `dead` after so many attempts. Returns how many. */
+  recover(maxAttempts: number, dead: StoredOutcome, nowMs: number): { requeued: number; dead: number };
+  /** In the order of their arrival. */
+  pending(): PendingInvocation[];
+  list(filter: InvocationFilter): InvocationPage;
+  deleteFinishedBefore(timeMs: number): number;
+  /** Of args, results and outcomes. */
+  storedBytes(): number;
+}
+
+export interface InvocationEnd extends StoredOutcome {
+  readonly status: TerminalStatus;
+  readonly nowMs: number;
+}
+
+const COLUMNS = `seq, id, function_id, job_id, content, status, attempts, created_ms, started_ms, finished_ms, outcome`;
+
+export function invocationStoreOn(database: DatabaseSync): InvocationStore {
+  const insert = database.prepare(`
+    INSERT INTO invocations (id, function_id, job_id, content, idempotency_key, context, args, bytes, status,
+      deadline_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)`);
+  const get = database.prepare(`SELECT ${COLUMNS}, result FROM invocations WHERE id = ?`);
+  const byKey = database.prepare(`
+    SELECT ${COLUMNS}, result FROM invocations WHERE function_id = ? AND idempotency_key = ?
+    ORDER BY seq DESC LIMIT 1`);
+  const input = database.prepare('SELECT args, context FROM invocations WHERE id = ?');
+  const claim = database.prepare(`
+    UPDATE invocations SET status = 'running', attempts = attempts + 1, lease = ?, started_ms = ?
+    WHERE id = ? AND status = 'pending'`);
+  const END = `status = ?, lease = NULL, finished_ms = ?, outcome = ?, result = ?, bytes = ?, args = NULL`;
+  const finishRunning = database.prepare(
+    `UPDATE invocations SET ${END} WHERE id = ? AND status = 'running' AND lease = ?`,
+  );
+  const finishPending = database.prepare(`UPDATE invocations SET ${END} WHERE id = ? AND status = 'pending'`);
+  const bury = database.prepare(`UPDATE invocations SET ${END} WHERE status = 'running' AND attempts >= ?`);
+  const requeue = database.prepare(
+    `UPDATE invocations SET status = 'pending', lease = NULL WHERE status = 'running'`,
+  );
+  const pending = database.prepare(
+    `SELECT id, function_id, deadline_ms FROM invocations WHERE finished_ms IS NULL AND status = 'pending' ORDER BY seq`,
+  );
+  const list = database.prepare(`
+    SELECT ${COLUMNS} FROM invocations
+    WHERE seq > ?1 AND (?2 IS NULL OR function_id = ?2) AND (?3 IS NULL OR status = ?3) ORDER BY seq LIMIT ?4`);
+  const sweep = database.prepare('DELETE FROM invocations WHERE finished_ms < ?');
+  const total = database.prepare('SELECT COALESCE(SUM(bytes), 0) AS total FROM invocations');
+  return {
+    insert(one) {
+      const context = JSON.stringify({ metadata: one.metadata, firstAttempt: one.firstAttempt });
+      insert.run(
+        one.invocationId,
+        one.functionId,
+        one.jobId,
+        one.content,
+        one.idempotencyKey ?? null,
+        context,
+        one.args,
+        one.args.length + context.length,
+        one.deadlineMs ?? null,
+        one.createdAtMs,
+      );
+    },
+    get: (invocationId) => toInvocation(get.get(invocationId)),
+    findByKey: (functionId, key) => toInvocation(byKey.get(functionId, key)),
+    input(invocationId) {
+      const row = input.get(invocationId);
+      if (row === undefined || !(row['args'] instanceof Uint8Array)) return undefined;
+      const context = JSON.parse(String(row['context'])) as Omit<InvocationInput, 'args'>;
+      return { ...context, args: row['args'] };
+    },
+    claim: (invocationId, lease, nowMs) => claim.run(lease, nowMs, invocationId).changes > 0,
+    finish(invocationId, lease, { status, nowMs, outcome, result }) {
+      const end = [status, nowMs, outcome, result, outcome.length + (result?.length ?? 0), invocationId];
+      const done = lease === undefined ? finishPending.run(...end) : finishRunning.run(...end, lease);
+      return done.changes > 0;
+    },
+    recover(maxAttempts, { outcome, result }, nowMs) {
+      const dead = bury.run('dead', nowMs, outcome, result, outcome.length, maxAttempts).changes;
+      return { dead: Number(dead), requeued: Number(requeue.run().changes) };
+    },
+    pending: () =>
+      pending.all().map((row) => ({
+        invocationId: String(row['id']),
+        functionId: String(row['function_id']),
+        deadlineMs: optional(row['deadline_ms']),
+      })),
+    list({ functionId, status, limit, after }) {
+      const rows = list.all(after ?? 0, functionId ?? null, status ?? null, limit + 1);
+      const page = rows.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        invocations: page.flatMap((row) => toInvocation(row) ?? []),
+        ...(rows.length > limit && last !== undefined && { next: Number(last['seq']) }),
+      };
+    },
+    deleteFinishedBefore: (timeMs) => Number(sweep.run(timeMs).changes),
+    storedBytes: () => Number(total.get()?.['total']),
+  };
+}
+
+function toInvocation(row: Row | undefined): Invocation | undefined {
+  if (row === undefined) return undefined;
+  const startedAtMs = optional(row['started_ms']);
+  const finishedAtMs = optional(row['finished_ms']);
+  const { outcome, result } = row;
+  return {
+    invocationId: String(row['id']),
+    functionId: String(row['function_id']),
+    jobId: Number(row['job_id']),
+    content: String(row['content']),
+    status: String(row['status']) as InvocationStatus,
+    attempts: Number(row['attempts']),
+    createdAtMs: Number(row['created_ms']),
+    ...(startedAtMs !== undefined && { startedAtMs }),
+    ...(finishedAtMs !== undefined && { finishedAtMs }),
+    ...(typeof outcome === 'string' && {
+      outcome: decodeOutcome({ outcome, result: result instanceof Uint8Array ? result : null }),
+    }),
+  };
+}
+
+function optional(value: SQLOutputValue | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : Number(value);
+}

@@ -1,0 +1,43 @@
+/** Outcomes kept under the idempotency keys of synchronous calls. */
+
+import type { DatabaseSync } from 'node:sqlite';
+
+import { type CallOutcome, decodeOutcome, type StoredOutcome } from '../domain/outcome.js';
+
+export interface KeptOutcome {
+  readonly content: string;
+  readonly outcome: CallOutcome;
+}
+
+export interface KeptOutcomes {
+  get(functionId: string, key: string, finishedAfterMs: number): KeptOutcome | undefined;
+  put(functionId: string, key: string, content: string, outcome: StoredOutcome, nowMs: number): void;
+  deleteFinishedBefore(timeMs: number): number;
+  storedBytes(): number;
+}
+
+export function keptOutcomesOn(database: DatabaseSync): KeptOutcomes {
+  const get = database.prepare(`
+    SELECT content, outcome, result FROM kept_outcomes
+    WHERE function_id = ? AND idempotency_key = ? AND finished_ms >= ?`);
+  const put = database.prepare(`
+    INSERT OR REPLACE INTO kept_outcomes
+      (function_id, idempotency_key, content, finished_ms, bytes, outcome, result) VALUES (?, ?, ?, ?, ?, ?, ?)`);
+  const sweep = database.prepare('DELETE FROM kept_outcomes WHERE finished_ms < ?');
+  const total = database.prepare('SELECT COALESCE(SUM(bytes), 0) AS total FROM kept_outcomes');
+  return {
+    get(functionId, key, finishedAfterMs) {
+      const row = get.get(functionId, key, finishedAfterMs);
+      if (row === undefined) return undefined;
+      const { content, outcome, result } = row;
+      const stored = { outcome: String(outcome), result: result instanceof Uint8Array ? result : null };
+      return { content: String(content), outcome: decodeOutcome(stored) };
+    },
+    put(functionId, key, content, { outcome, result }, nowMs) {
+      const bytes = outcome.length + (result?.length ?? 0);
+      put.run(functionId, key, content, nowMs, bytes, outcome, result);
+    },
+    deleteFinishedBefore: (timeMs) => Number(sweep.run(timeMs).changes),
+    storedBytes: () => Number(total.get()?.['total']),
+  };
+}
