@@ -56,7 +56,8 @@ function buildProgram(finish: Finish, json: boolean): Command {
   ];
   for (const make of commands) {
     const command = make(finish).option('--json', 'print one JSON object as the last line', json);
-    program.addCommand(command.configureOutput(output).exitOverride());
+    for (const part of [command, ...command.commands]) part.configureOutput(output).exitOverride();
+    program.addCommand(command);
   }
   return program.configureOutput(output).exitOverride();
 }

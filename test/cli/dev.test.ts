@@ -15,7 +15,7 @@ describe('jobferry dev', () => {
   it('says where it listens on its first line and describes itself there', async () => {
     await using dev = await startDev(join(folder, 'data'));
     expect(dev.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
-    expect(await (await fetch(`${dev.url}/api`)).json()).toMatchObject({ spec: '1.0', platform: 'jobferry' });
+    expect(await (await fetch(`${dev.url}/api`)).json()).toMatchObject({ spec: '1.1', platform: 'jobferry' });
   });
 
   it.each(['SIGINT', 'SIGTERM'] as const)('closes on %s with exit code 0', async (signal) => {
@@ -79,7 +79,7 @@ describe('jobferry doctor', () => {
       'platform',
       'isolation',
     ]);
-    expect(checks.find((check) => check.name === 'platform')?.message).toMatch(/spec 1\.0/);
+    expect(checks.find((check) => check.name === 'platform')?.message).toMatch(/spec 1\.1/);
   });
 
   it('fails, and says what to do, when the platform that is asked for cannot be reached', async () => {
