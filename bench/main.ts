@@ -4,6 +4,7 @@ import { httpBench } from './http.ts';
 import { importBench } from './imports.ts';
 import { localBench } from './local.ts';
 import { payloadBench } from './payload.ts';
+import { platformBench } from './platform.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -15,6 +16,7 @@ const benches: Record<string, (rounds: number) => Promise<void>> = {
   import: importBench,
   local: localBench,
   payload: payloadBench,
+  platform: platformBench,
 };
 const unknown = positionals.filter((name) => benches[name] === undefined);
 if (unknown.length > 0 || !(rounds >= 1)) {

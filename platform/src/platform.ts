@@ -114,7 +114,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     const parts = { folder, code, trees, sandbox, isolation, spawner, limits, prestart, log };
     const runtime = new StdioRuntime(parts);
     cleanup.push(() => runtime.close());
-    await spawner.open();
+    await runtime.open();
     const functionLogs = new FunctionLogs(limits.logRetentionLines);
     const queueSize = options.queueSize ?? 1000;
     const engine = new Engine({ store, code, runtime, limits, concurrency, queueSize, functionLogs, log });

@@ -6,16 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startPlatform } from '../src/index.js';
 import { answer, sh } from './support/bootstraps.js';
-import { callFolders, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
+import { callsAreGone, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 import { buildPlatform, type PlatformProcess, spawnPlatform } from './support/platform-process.js';
 import { zip } from './support/zip.js';
 
 /** What a data folder holds, apart from what SQLite keeps beside its file. */
-async function contents(dataDir: string): Promise<{ code: string[]; incoming: string[]; calls: string[] }> {
+async function contents(dataDir: string): Promise<{ code: string[]; incoming: string[] }> {
   return {
     code: (await readdir(join(dataDir, 'code'))).toSorted(),
     incoming: await readdir(join(dataDir, 'incoming')),
-    calls: await callFolders(dataDir),
   };
 }
 
@@ -72,8 +71,11 @@ describe('a data folder', () => {
     await mkdir(join(dataDir, 'incoming', 'half'));
     await writeFile(join(dataDir, 'incoming', 'half.zip'), 'x');
     await mkdir(join(dataDir, 'calls', 'dead', 'call'), { recursive: true });
-    for await (const _ of platformOn(dataDir))
-      expect(await contents(dataDir)).toEqual({ code, incoming: [], calls: [] });
+    for await (const server of platformOn(dataDir)) {
+      expect(await contents(dataDir)).toEqual({ code, incoming: [] });
+      expect(await readdir(join(dataDir, 'calls'))).not.toContain('dead');
+      await callsAreGone(server);
+    }
   });
 });
 
@@ -133,7 +135,7 @@ describe('kill -9 of the platform', () => {
       expect(body.result[0]).toBeGreaterThanOrEqual(n);
       expect(body.result[0] % 8).toBe(n % 8);
     }
-    await eventually(async () => (await callFolders(dataDir)).length === 0, 'the calls are put away');
+    await callsAreGone(server);
     const { code, incoming } = await contents(dataDir);
     expect(incoming).toEqual([]);
     expect(code.filter((name) => name !== 'package.json').length).toBeLessThanOrEqual(8);
@@ -161,7 +163,7 @@ describe('kill -9 of the platform', () => {
       await rm(join(home, 'hidden'));
       await using server = await testPlatform({ dataDir });
       expect((await server.request('GET', '/api/functions/sleeper/health')).status).toBe(200);
-      expect((await contents(dataDir)).calls).toEqual([]);
+      await callsAreGone(server);
     },
   );
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { answer, echo, node, sh, textOf } from './support/bootstraps.js';
 import {
-  callFolders,
+  callsAreGone,
   eventually,
   type JsonReply,
   type TestPlatform,
@@ -189,10 +189,7 @@ describe('invoking a function', () => {
     const second = textOf((await server.invoke('folder')).body.result);
     expect(first).not.toBe(second);
     expect([first, second].every((text) => text.endsWith(' 1'))).toBe(true);
-    await eventually(
-      async () => (await callFolders(server.dataDir)).length === server.platform.stats().waiting,
-      'no folders are left but those of waiting instances',
-    );
+    await callsAreGone(server);
   });
 
   describe('when the function fails', () => {

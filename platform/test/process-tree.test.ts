@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Isolation } from '../src/index.js';
 import { node, sh } from './support/bootstraps.js';
-import { callFolders, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
+import { callsAreGone, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 
 /** What this machine has decides which of the rows below can be proved on it. */
 const STRONGEST = await strongestIsolation();
@@ -179,10 +179,7 @@ describe.each(MODES.filter((mode) => mode.possible))(
     });
 
     it('leave no folder and no group of a call behind', async () => {
-      await eventually(
-        async () => (await callFolders(server.dataDir)).length === server.platform.stats().waiting,
-        'no folders are left but those of waiting instances',
-      );
+      await callsAreGone(server);
       expect(server.log.filter((line) => line.event === 'process-survived')).toEqual([]);
     });
   },

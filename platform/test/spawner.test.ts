@@ -24,7 +24,9 @@ describe('the spawner', () => {
 
   async function start(script: string, input?: string): Promise<SpawnedProcess> {
     const request = { file: '/bin/sh', args: ['-c', script], cwd: '/', env: ENV };
-    return spawner.spawn(request, input === undefined ? undefined : [Buffer.from(input)]);
+    const child = await spawner.spawn(request);
+    if (input !== undefined) child.feed([Buffer.from(input)]);
+    return child;
   }
 
   /** Runs to the end and gives the pipes back. */
@@ -73,6 +75,16 @@ describe('the spawner', () => {
     child.feed([Buffer.from('a '), Buffer.from('line\n')]);
     expect(await textOf(child.stdout)).toBe('got a line\n');
     expect(await child.ended).toMatchObject({ exitCode: 0, inputGiven: true });
+  });
+
+  it('gives a process an order that is not its input', async () => {
+    const child = await start('read -r order; echo "<$order>"; cat');
+    child.order('to begin');
+    child.feed([Buffer.from('input')]);
+    expect(await textOf(child.stdout)).toBe('<to begin>\ninput');
+    const unasked = await start('read -r order');
+    unasked.order('to end');
+    expect(await unasked.ended).toMatchObject({ exitCode: 0, inputGiven: false, inputRead: false });
   });
 
   it('says why a process could not be started', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { answer, echo, node, sh } from './support/bootstraps.js';
-import { callFolders, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
+import { callsAreGone, eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 
 /** Answers with what tells one process from another, and what it knows of its call. */
 const introduce = node(
@@ -202,7 +202,7 @@ describe('what waits', () => {
     await server.request('POST', '/api/functions/deleted/warm');
     await server.request('DELETE', '/api/functions/deleted');
     expect(await pidsOf('deleted')).toEqual([]);
-    expect(await callFolders(server.dataDir)).toEqual([]);
+    await callsAreGone(server);
     expect(existsSync(join(server.dataDir, 'code', body.sha256))).toBe(false);
   });
 

@@ -3,7 +3,8 @@
  * it can be found and killed. Where version 1 splits controllers over hierarchies, a call has a group in each.
  */
 
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFile, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -83,7 +84,7 @@ class CgroupTree implements ProcessTree {
     this.#hierarchy = main;
     for (const { path, hierarchy } of this.#groups) {
       mkdirSync(path);
-      setLimits(path, hierarchy, spec);
+      if (hierarchy.limitsTasks) writeFileSync(join(path, 'pids.max'), String(spec.maxTasks));
     }
     this.joinFiles = this.#groups.map(({ path }) => join(path, 'cgroup.procs'));
   }
@@ -92,8 +93,24 @@ class CgroupTree implements ProcessTree {
     // It joined by itself.
   }
 
+  limitMemory(bytes: number): void {
+    const { limitsMemory, version } = this.#hierarchy;
+    if (!limitsMemory) return;
+    if (version === 1) {
+      writeFileSync(join(this.#main, 'memory.limit_in_bytes'), String(bytes));
+      writeIfThere(join(this.#main, 'memory.memsw.limit_in_bytes'), String(bytes));
+    } else {
+      writeFileSync(join(this.#main, 'memory.max'), String(bytes));
+      writeIfThere(join(this.#main, 'memory.swap.max'), '0');
+      writeIfThere(join(this.#main, 'memory.oom.group'), '1');
+    }
+  }
+
   sampleMemoryBytes(): number {
-    return members(this.#main).reduce((sum, pid) => sum + residentBytes(pid), 0);
+    return pidsOf(readText(join(this.#main, 'cgroup.procs'))).reduce(
+      (sum, pid) => sum + residentBytes(pid),
+      0,
+    );
   }
 
   usage(): TreeUsage {
@@ -115,19 +132,6 @@ class CgroupTree implements ProcessTree {
   }
 }
 
-function setLimits(path: string, hierarchy: CgroupHierarchy, spec: TreeSpec): void {
-  const memory = String(spec.memoryBytes);
-  if (hierarchy.limitsMemory && hierarchy.version === 1) {
-    writeFileSync(join(path, 'memory.limit_in_bytes'), memory);
-    writeIfThere(join(path, 'memory.memsw.limit_in_bytes'), memory);
-  } else if (hierarchy.limitsMemory) {
-    writeFileSync(join(path, 'memory.max'), memory);
-    writeIfThere(join(path, 'memory.swap.max'), '0');
-    writeIfThere(join(path, 'memory.oom.group'), '1');
-  }
-  if (hierarchy.limitsTasks) writeFileSync(join(path, 'pids.max'), String(spec.maxTasks));
-}
-
 /** Swap accounting is a choice of the kernel's owner; without it there is no such file. */
 function writeIfThere(file: string, text: string): void {
   try {
@@ -139,7 +143,7 @@ function writeIfThere(file: string, text: string): void {
 
 async function removeGroup(path: string, version: 1 | 2): Promise<boolean> {
   const isEmpty = await killUntilEmpty(
-    () => members(path),
+    async () => pidsOf(await readFile(join(path, 'cgroup.procs'), 'utf8').catch(() => '')),
     (pids) => {
       if (version === 2) writeIfThere(join(path, 'cgroup.kill'), '1');
       sigkill(pids);
@@ -152,7 +156,7 @@ async function removeGroup(path: string, version: 1 | 2): Promise<boolean> {
 async function removeEmpty(path: string): Promise<boolean> {
   for (let pauseMs = 1; pauseMs <= 512; pauseMs *= 2) {
     try {
-      rmdirSync(path);
+      await rmdir(path);
       return true;
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return true;
@@ -162,8 +166,8 @@ async function removeEmpty(path: string): Promise<boolean> {
   return false;
 }
 
-function members(path: string): number[] {
-  return readText(join(path, 'cgroup.procs'))
+function pidsOf(procs: string): number[] {
+  return procs
     .split('\n')
     .filter((line) => line !== '')
     .map(Number);

@@ -49,6 +49,10 @@ class EnvironmentTree implements ProcessTree {
     // It was born with the mark.
   }
 
+  limitMemory(): void {
+    // Whoever samples it holds the limit.
+  }
+
   sampleMemoryBytes(): number {
     return this.#members().reduce((sum, pid) => sum + residentBytes(pid), 0);
   }

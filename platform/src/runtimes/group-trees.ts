@@ -31,6 +31,10 @@ class GroupTree implements ProcessTree {
     this.#leader = pid;
   }
 
+  limitMemory(): void {
+    // Whoever samples it holds the limit.
+  }
+
   sampleMemoryBytes(): number {
     return groupMembers(this.#leader).reduce((sum, member) => sum + member.residentBytes, 0);
   }

@@ -3,22 +3,18 @@
  * one call, is fed, watched and judged, and leaves nothing behind.
  */
 
-import { mkdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import type { CodeStore } from '../code/code-store.js';
 import type { CallReply } from '../domain/call.js';
 import { messageOf, type PlatformError, systemCode } from '../domain/errors.js';
 import { type PlatformLimits, textBytesFor } from '../domain/limits.js';
 import type { Log } from '../domain/log.js';
-import type { DataFolder } from '../store/data-folder.js';
+import { type Berth, type Berths, discard } from './berth.js';
 import { abortReason, lost, notStarted, outOfMemory, outputTooLarge, timedOut } from './call-failures.js';
 import { CappedOutput, OutputTail } from './child-output.js';
-import { launchOf } from './launch.js';
-import type { ProcessTree, ProcessTrees } from './process-tree.js';
+import { launchOrder } from './launch.js';
+import type { ProcessTrees } from './process-tree.js';
 import type { Sandbox } from './sandbox.js';
-import type { ProcessEnd, SpawnedProcess, Spawner } from './spawner.js';
+import type { ProcessEnd } from './spawner.js';
 import { encodeBinaryRequest } from './stdio-binary.js';
 import type { FunctionVersion, StdioCall } from './stdio-call.js';
 import { encodeBootstrapRequest, functionEnvironment } from './stdio-protocol.js';
@@ -31,11 +27,10 @@ const MEMORY_SAMPLE_MS = 100;
 
 /** What every instance needs. */
 export interface InstanceParts {
-  readonly folder: DataFolder;
   readonly code: CodeStore;
   readonly trees: ProcessTrees;
   readonly sandbox: Sandbox | undefined;
-  readonly spawner: Spawner;
+  readonly berths: Berths;
   readonly limits: PlatformLimits;
   readonly log: Log;
 }
@@ -45,22 +40,12 @@ export class NeverAsked extends Error {
   override readonly name = 'NeverAsked';
 }
 
-interface Started {
-  readonly folder: string;
-  readonly tree: ProcessTree;
-  readonly process: SpawnedProcess;
-  readonly startedAhead: boolean;
-}
-
 export class Instance {
   readonly version: FunctionVersion;
-  readonly id: string;
   /** Resolves when it can take no call any more: its process ended, or printed something before it was asked. */
   readonly spent: Promise<'ended' | 'killed' | 'printed'>;
   readonly #parts: InstanceParts;
-  readonly #folder: string;
-  readonly #tree: ProcessTree;
-  readonly #process: SpawnedProcess;
+  readonly #berth: Berth;
   readonly #startedAhead: boolean;
   readonly #stdout: CappedOutput;
   readonly #stderr: OutputTail;
@@ -76,39 +61,33 @@ export class Instance {
    */
   static async start(
     version: FunctionVersion,
-    id: string,
     call: StdioCall | undefined,
     parts: InstanceParts,
   ): Promise<Instance> {
-    const { code, trees, sandbox, limits, spawner } = parts;
-    const folder = join(parts.folder.ownCalls, id);
-    const home = join(folder, 'home');
-    let tree: ProcessTree | undefined;
-    code.hold(version.sha256);
+    const { code, sandbox, berths } = parts;
+    const { functionId, sha256, config } = version;
+    code.hold(sha256);
+    let berth: Berth | undefined;
     try {
-      mkdirSync(home, { recursive: true, mode: 0o700 });
-      const memoryBytes = version.config.memoryMb * 1024 * 1024;
-      tree = trees.create({ id, home, memoryBytes, maxTasks: limits.maxTasks });
-      const cwd = code.pathOf(version.sha256);
-      const launch = launchOf({ folder, joinFiles: tree.joinFiles, sandbox: sandbox?.command(cwd, home) });
-      const env = functionEnvironment(version.functionId, call?.request.callId, home, version.config);
-      const process = await spawner.spawn({ ...launch, cwd, env }, call && encode(call));
-      tree.adopt(process.pid);
-      return new Instance(version, id, parts, { folder, tree, process, startedAhead: call === undefined });
+      berth = await berths.take();
+      const { home, tree, process } = berth;
+      tree.limitMemory(config.memoryMb * 1024 * 1024);
+      const codeFolder = code.pathOf(sha256);
+      const env = functionEnvironment(functionId, call?.request.callId, home, config);
+      process.order(launchOrder(codeFolder, env, sandbox?.around(codeFolder)));
+      if (call !== undefined) process.feed(encode(call));
+      return new Instance(version, berth, call === undefined, parts);
     } catch (error) {
-      await discard(version, id, parts, folder, tree);
+      await putAway(version, berth, parts);
       throw notStarted(`${systemCode(error) ?? messageOf(error)} when starting the bootstrap`, error);
     }
   }
 
-  private constructor(version: FunctionVersion, id: string, parts: InstanceParts, started: Started) {
-    const { folder, tree, process, startedAhead } = started;
+  private constructor(version: FunctionVersion, berth: Berth, startedAhead: boolean, parts: InstanceParts) {
+    const { process } = berth;
     this.version = version;
-    this.id = id;
     this.#parts = parts;
-    this.#folder = folder;
-    this.#tree = tree;
-    this.#process = process;
+    this.#berth = berth;
     this.#startedAhead = startedAhead;
     const { maxResultBytes } = parts.limits;
     this.#stdout = new CappedOutput(process.stdout, textBytesFor(maxResultBytes), () => this.#onOverflow());
@@ -130,26 +109,25 @@ export class Instance {
     const ending = await this.#supervise(call, startedAt, signal);
     return judge(ending, {
       version: this.version,
-      folder: this.#folder,
+      folder: this.#berth.folder,
       isSandboxed: this.#parts.sandbox !== undefined,
       startedAhead: this.#startedAhead,
-      usage: this.#tree.usage(),
+      usage: this.#berth.tree.usage(),
       maxResultBytes: this.#parts.limits.maxResultBytes,
     });
   }
 
   /** Kills what is left of it and puts everything away. */
   async destroy(): Promise<void> {
-    this.#process.kill();
-    await discard(this.version, this.id, this.#parts, this.#folder, this.#tree);
+    await putAway(this.version, this.#berth, this.#parts);
     if (this.#timeOverAt === undefined) return;
     const { functionId } = this.version;
     const afterMs = Math.round(performance.now() - this.#timeOverAt);
-    this.#parts.log('info', 'killed-at-limit', { functionId, id: this.id, afterMs });
+    this.#parts.log('info', 'killed-at-limit', { functionId, id: this.#berth.id, afterMs });
   }
 
   async #supervise(call: StdioCall, startedAt: number, signal: AbortSignal): Promise<Ending> {
-    const process = this.#process;
+    const { process } = this.#berth;
     const { functionId, config } = this.version;
     let stopped: PlatformError | undefined;
     // Only the root is killed here; `destroy` takes the rest of the tree.
@@ -202,7 +180,7 @@ export class Instance {
     const limitBytes = this.version.config.memoryMb * 1024 * 1024;
     let peak: number | undefined;
     const timer = setInterval(() => {
-      const used = this.#tree.sampleMemoryBytes();
+      const used = this.#berth.tree.sampleMemoryBytes();
       if (used > 0) peak = Math.max(peak ?? 0, used);
       if (used > limitBytes) onOver();
     }, MEMORY_SAMPLE_MS);
@@ -221,16 +199,13 @@ function wasKilled(end: ProcessEnd): boolean {
   return end.kind === 'lost' || end.signal !== null || (end.exitCode ?? 0) > 128;
 }
 
-async function discard(
-  version: FunctionVersion,
-  id: string,
+async function putAway(
+  { functionId, sha256 }: FunctionVersion,
+  berth: Berth | undefined,
   { code, log }: InstanceParts,
-  folder: string,
-  tree: ProcessTree | undefined,
 ): Promise<void> {
-  const { functionId, sha256 } = version;
-  if (tree !== undefined && !(await tree.destroy())) log('error', 'process-survived', { functionId, id });
-  await rm(folder, { recursive: true, force: true });
+  if (berth !== undefined && !(await discard(berth)))
+    log('error', 'process-survived', { functionId, id: berth.id });
   await code
     .release(sha256)
     .catch((error) => log('warn', 'code-not-removed', { sha256, error: messageOf(error) }));

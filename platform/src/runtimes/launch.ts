@@ -1,49 +1,85 @@
 /**
- * How a bootstrap is started so that it belongs to its tree, and to its sandbox, from its first instruction; and
- * afterwards, whether it was started at all. What this leaves in the instance's folder is out of reach of a sandbox.
+ * How a bootstrap is started so that it belongs to its tree, and to its sandbox, from its first instruction: a shell
+ * joins the tree, waits, and becomes the bootstrap when it is told which. Joining is the slow part (the kernel stops
+ * forks everywhere for it), so it is done ahead. Afterwards, this tells whether the bootstrap was started at all.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { shellQuote } from './watchdog.js';
 
 export interface Launch {
   readonly file: string;
   readonly args: readonly string[];
 }
 
-export interface LaunchSpec {
-  /** The instance's own folder. */
-  readonly folder: string;
-  /** Files a process writes "0" to in order to join the tree; none when it belongs to it by birth. */
-  readonly joinFiles: readonly string[];
-  /** The sandbox's command around the bootstrap; undefined without a sandbox. */
-  readonly sandbox: readonly string[] | undefined;
-}
-
-const BOOTSTRAP = './bootstrap';
 const FAILED_MARKER = 'start-failed';
 const SANDBOX_STATUS = 'sandbox-status';
 
 /**
- * Joins each group named before `--`, then becomes what stands behind it. When it cannot, the trap leaves the marker
- * behind; a shell that became another program has no trap left. (bash runs its trap after a failed exec only with
- * execfail.) $0 is the instance's folder.
+ * $0 is the instance's folder; the arguments are the files of the groups to join, then `--`, then the sandbox's
+ * command. The order comes as one line of stdin, of which `read` takes no byte more. When the shell cannot become the
+ * bootstrap, the trap leaves the marker behind; a shell that became another program has no trap left. (bash runs its
+ * trap after a failed exec only with execfail.)
  */
-const launcher = (redirection: string): string => `
+const LAUNCHER = `
 trap ': > "$0/${FAILED_MARKER}"' EXIT
 ulimit -c 0
 shopt -s execfail 2>/dev/null
+nl='
+'
 while [ "$1" != -- ]; do echo 0 > "$1" || exit 126; shift; done
 shift
-exec "$@" ${redirection}
+IFS= read -r order || exit 126
+eval "$order"
 exit 126`;
-const PLAIN = launcher('');
-const SANDBOXED = launcher(`3> "$0/${SANDBOX_STATUS}"`);
 
-export function launchOf({ folder, joinFiles, sandbox }: LaunchSpec): Launch {
-  if (joinFiles.length === 0 && sandbox === undefined) return { file: BOOTSTRAP, args: [] };
-  const script = sandbox === undefined ? PLAIN : SANDBOXED;
-  return { file: '/bin/sh', args: ['-c', script, folder, ...joinFiles, '--', ...(sandbox ?? []), BOOTSTRAP] };
+/** Variables that some shell keeps for itself. */
+const SHELLS_OWN =
+  /^(UID|EUID|PPID|GROUPS|OPTIND|IFS|SHELLOPTS|BASHOPTS|BASH_.*|PWD|OLDPWD|SHLVL|nl|order|_)$/;
+
+/**
+ * @param folder the instance's own
+ * @param joinFiles files a process writes "0" to in order to join the tree
+ * @param sandbox the part of the sandbox's command that does not depend on the function; none without a sandbox
+ */
+export function launcherIn(folder: string, joinFiles: readonly string[], sandbox: readonly string[]): Launch {
+  return { file: '/bin/sh', args: ['-c', LAUNCHER, folder, ...joinFiles, '--', ...sandbox] };
+}
+
+/**
+ * The line that makes the launcher the bootstrap of this code with this environment, which is on no command line.
+ * @param sandbox the rest of the sandbox's command; undefined without a sandbox
+ */
+export function launchOrder(
+  codeFolder: string,
+  env: Readonly<Record<string, string>>,
+  sandbox: readonly string[] | undefined,
+): string {
+  const assign = ([name, value]: [string, string]): string => `${name}=${word(value)}`;
+  const entries = Object.entries(env);
+  const exported = entries.filter(([name]) => !SHELLS_OWN.test(name)).map(assign);
+  const others = entries.filter(([name]) => SHELLS_OWN.test(name)).map(assign);
+  const command = [
+    ...(others.length > 0 ? ['/usr/bin/env', ...others] : []),
+    '"$@"',
+    ...(sandbox ?? []).map(word),
+    './bootstrap',
+    ...(sandbox === undefined ? [] : [`3> "$0/${SANDBOX_STATUS}"`]),
+  ];
+  const steps = [
+    `cd ${word(codeFolder)} || exit 126`,
+    'unset order OLDPWD SHLVL',
+    `export ${exported.join(' ')}`,
+    `exec ${command.join(' ')}`,
+  ];
+  return steps.join('; ');
+}
+
+/** Text as one word on one line: a line feed stands outside the quotes, as a variable of the launcher. */
+function word(text: string): string {
+  return shellQuote(text).replaceAll('\n', `'"$nl"'`);
 }
 
 /** Asked after an end with an exit code other than 0: did the bootstrap itself begin to run? */

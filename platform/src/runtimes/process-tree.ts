@@ -1,15 +1,12 @@
 /** All processes of one instance, however they were started: what can be done to them, and who can do it. */
 
-export interface TreeLimits {
-  readonly memoryBytes: number;
-  readonly maxTasks: number;
-}
-
-export interface TreeSpec extends TreeLimits {
+export interface TreeSpec {
   /** Unique over all instances of all platforms; a file name. */
   readonly id: string;
   /** The private folder of its processes: their HOME and TMPDIR. */
   readonly home: string;
+  /** How many processes and threads it may have, where that can be limited. */
+  readonly maxTasks: number;
 }
 
 export interface TreeUsage {
@@ -24,6 +21,8 @@ export interface ProcessTree {
   readonly joinFiles: readonly string[];
   /** Names the root once it runs. */
   adopt(pid: number): void;
+  /** Sets what it may use from now on, where the kernel watches it. */
+  limitMemory(bytes: number): void;
   /** What the tree uses now in bytes, for platforms whose kernel does not watch it. */
   sampleMemoryBytes(): number;
   usage(): TreeUsage;
@@ -66,12 +65,12 @@ const KILL_PATIENCE_MS = 5000;
 
 /** Kills until nobody is left. False when somebody still is after 5 s, as a process in a stuck system call. */
 export async function killUntilEmpty(
-  members: () => number[],
+  members: () => number[] | Promise<number[]>,
   kill: (pids: number[]) => void,
 ): Promise<boolean> {
   const giveUpAt = performance.now() + KILL_PATIENCE_MS;
   for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 10)) {
-    const pids = members();
+    const pids = await members();
     if (pids.length === 0) return true;
     if (performance.now() > giveUpAt) return false;
     kill(pids);

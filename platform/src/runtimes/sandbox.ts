@@ -14,11 +14,10 @@ import { promisify } from 'node:util';
 import { messageOf } from '../domain/errors.js';
 
 export interface Sandbox {
-  /**
-   * The command that goes before the program to run. The environment is not part of it: command lines can be read
-   * by every user of the machine.
-   */
-  command(codeFolder: string, home: string): readonly string[];
+  /** The command up to what depends on the function. */
+  commandFor(home: string): readonly string[];
+  /** What follows it, before the program to run. */
+  around(codeFolder: string): readonly string[];
 }
 
 /** Nobody, inside; the platform's own user outside. */
@@ -51,9 +50,9 @@ export async function openSandbox(places: readonly string[] = PLACES): Promise<S
   const sandbox = sandboxOf(bwrap);
   const folder = mkdtempSync(join(tmpdir(), 'jobferry-probe-'));
   try {
-    const [file = '', ...args] = sandbox.command(folder, folder);
     // The launcher opens descriptor 3; here nobody does.
-    const probe = ['-c', 'exec "$@" 3> /dev/null', 'probe', file, ...args, process.execPath, '--version'];
+    const command = [...sandbox.commandFor(folder), ...sandbox.around(folder), process.execPath, '--version'];
+    const probe = ['-c', 'exec "$@" 3> /dev/null', 'probe', ...command];
     await promisify(execFile)('/bin/sh', probe, { cwd: '/', env: {}, timeout: PROBE_TIMEOUT_MS });
     return sandbox;
   } catch (error) {
@@ -87,11 +86,8 @@ function sandboxOf(bwrap: string): Sandbox {
     ...['--ro-bind', process.execPath, process.execPath],
   ];
   return {
-    command: (codeFolder, home) => [
-      ...[bwrap, '--json-status-fd', '3', ...isolated, ...system],
-      ...['--ro-bind', codeFolder, codeFolder, '--bind', home, home, '--remount-ro', '/'],
-      ...['--chdir', codeFolder, '--'],
-    ],
+    commandFor: (home) => [bwrap, '--json-status-fd', '3', ...isolated, ...system, '--bind', home, home],
+    around: (code) => ['--ro-bind', code, code, '--remount-ro', '/', '--chdir', code, '--'],
   };
 }
 

@@ -4,8 +4,9 @@
  *
  * For each process the platform makes three connections to it. The first line of each says what it is for: `control`
  * (what to start), `stdout` or `stderr`. The latter two become the process's own; the control connection is its
- * lifeline: `<length>\n<bytes>` on it is the whole input, its end is the end of the process, and it carries back one
- * line when the process runs or cannot be started, and one when it has ended.
+ * lifeline. `<length>\n<bytes>` and then `end\n` on it is the input; `order <length>\n<bytes>` before that does not
+ * count as input. Its end is the end of the process. It carries back one line when the process runs or cannot be
+ * started, and one when it has ended.
  *
  * The process's stdin is made here, so that a platform that dies is not mistaken for the end of an empty input: the
  * spawner outlives it for the moment it takes to kill what waits.
@@ -155,22 +156,34 @@ function attend(child: ChildProcess, control: Socket, input: Socket, tell: (mess
 }
 
 /**
- * Hands the announced number of bytes on, then ends the input. It never pauses: the end of control must be seen.
- * @param onBegin asked before the first byte; false when the process has ended already
+ * Hands the input on. It never pauses: the end of control must be seen.
+ * @param mayBegin asked before the first byte; false when the process has ended already
  */
-function relay(control: Socket, input: Socket, onBegin: () => boolean): void {
-  onLine(control, (line) => {
-    // An end that came before the input has been heard of when this round of events is over.
-    setImmediate(() => {
-      if (!onBegin()) return;
-      let left = Number(line);
-      control.on('data', (chunk: Buffer) => {
-        left -= chunk.length;
-        input.write(chunk);
-        if (left <= 0) input.end();
-      });
-      if (left === 0) input.end();
-      control.resume();
-    });
-  });
+function relay(control: Socket, input: Socket, mayBegin: () => boolean): void {
+  let line = '';
+  let left = 0;
+  const take = (chunk: Buffer): void => {
+    for (let at = 0; at < chunk.length; ) {
+      if (left > 0) {
+        const part = chunk.subarray(at, at + left);
+        input.write(part);
+        left -= part.length;
+        at += part.length;
+        continue;
+      }
+      const end = chunk.indexOf(LINE_FEED, at);
+      line += chunk.toString('latin1', at, end === -1 ? chunk.length : end);
+      if (end === -1) return;
+      at = end + 1;
+      const [word = '', length] = line.split(' ');
+      if (word === 'end') input.end();
+      else if (word === 'order') left = Number(length);
+      else if (mayBegin()) left = Number(word);
+      else return;
+      line = '';
+    }
+  };
+  // An end that came before the input has been heard of when this round of events is over.
+  control.on('data', (chunk: Buffer) => setImmediate(take, chunk));
+  control.resume();
 }

@@ -43,7 +43,9 @@ export interface SpawnedProcess {
   readonly stderr: Socket;
   /** Never rejects. */
   readonly ended: Promise<ProcessEnd>;
-  /** Gives the process its whole input, unless it had it from the start. Call it once. */
+  /** Gives the process a line that does not count as input. */
+  order(line: string): void;
+  /** Gives the process its whole input. Call it once. */
   feed(parts: readonly Uint8Array[]): void;
   /** Kills it if it runs, and lets go of its pipes. */
   kill(): void;
@@ -69,11 +71,10 @@ export class Spawner {
   }
 
   /**
-   * Starts a process.
-   * @param input the whole of it, given at once; without it the process waits for `feed`
+   * Starts a process; it waits for its input.
    * @throws Error with the system's code, such as ENOENT or EMFILE, when it was not started
    */
-  async spawn(request: SpawnRequest, input?: readonly Uint8Array[]): Promise<SpawnedProcess> {
+  async spawn(request: SpawnRequest): Promise<SpawnedProcess> {
     const { child, socketPath } = await this.#running();
     const { file, args, cwd, env } = request;
     const id = randomUUID();
@@ -86,7 +87,6 @@ export class Spawner {
     try {
       for (const greeting of greetings) sockets.push(greet(socketPath, greeting));
       const [stdout, stderr, control] = sockets as [Socket, Socket, Socket];
-      if (input !== undefined) feed(control, input);
       return await this.#started(child, stdout, stderr, control);
     } catch (error) {
       for (const socket of sockets) socket.destroy();
@@ -172,6 +172,7 @@ export class Spawner {
           stdout,
           stderr,
           ended: ended.promise,
+          order: (line) => control.write(`order ${Buffer.byteLength(line) + 1}\n${line}\n`),
           feed: (parts) => feed(control, parts),
           kill,
         });
@@ -196,6 +197,7 @@ function feed(control: Socket, parts: readonly Uint8Array[]): void {
   control.cork();
   control.write(`${bytes}\n`);
   for (const part of parts) control.write(part);
+  control.write('end\n');
   control.uncork();
 }
 

@@ -138,3 +138,11 @@ export async function callFolders(dataDir: string): Promise<string[]> {
   const platforms = await readdir(join(dataDir, 'calls'));
   return (await Promise.all(platforms.map((name) => readdir(join(dataDir, 'calls', name))))).flat();
 }
+
+/** Waits until only those folders are left in which something waits to be used. */
+export async function callsAreGone({ dataDir, platform }: TestPlatform): Promise<void> {
+  await eventually(async () => {
+    const { waiting, ready } = platform.stats();
+    return (await callFolders(dataDir)).length === waiting + ready;
+  }, 'the folders of the calls are gone');
+}
