@@ -5,6 +5,9 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'executors/custom-http/index': 'src/executors/custom-http/index.ts',
+    'executors/aws-lambda/index': 'src/executors/aws-lambda/index.ts',
+    'executors/aws-lambda/entry': 'src/executors/aws-lambda/entry.ts',
+    'packaging/bootstrap/jobs': 'src/packaging/bootstrap/jobs.ts',
     'executors/memory/index': 'src/executors/memory/index.ts',
     'layers/index': 'src/layers/index.ts',
     'packaging/index': 'src/packaging/index.ts',

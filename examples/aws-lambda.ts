@@ -1,0 +1,34 @@
+/**
+ * Deploys a job to AWS Lambda, runs it there and cleans up. Needs AWS credentials in the usual places, and
+ * JOBFERRY_LAMBDA_ROLE: the ARN of the role the function runs as. AWS_ENDPOINT_URL_LAMBDA sends it to an emulator.
+ */
+import { JobRunner } from 'jobferry';
+import { LambdaExecutor } from 'jobferry/aws-lambda';
+import { packageLambda } from 'jobferry/packaging';
+import { primes } from './jobs.ts';
+
+const role = process.env['JOBFERRY_LAMBDA_ROLE'];
+if (role === undefined)
+  throw new Error('Set JOBFERRY_LAMBDA_ROLE to the ARN of the role the function runs as.');
+
+const executor = new LambdaExecutor({
+  aws: { role },
+  functionName: (jobId) => `jobferry-example-${jobId}`,
+  onProgress: ({ step, elapsedMs }) => console.log(`${step} after ${Math.round(elapsedMs)} ms`),
+});
+try {
+  const artifact = await packageLambda({ entry: new URL('jobs.ts', import.meta.url).pathname });
+  const { endpoint } = await executor.deployJob(primes.id, artifact, { memoryMb: 256, timeoutSecs: 30 });
+  console.log(`deployed ${endpoint}`);
+  await JobRunner.builder()
+    .job(primes)
+    .producer([10_000, 20_000].map((limit) => primes.call(limit)))
+    .consumer(({ status, value, ranOn, error }) =>
+      console.log(status, value ?? error?.message, `on ${ranOn}`),
+    )
+    .withFaasExecutor(primes.id, executor)
+    .run();
+} finally {
+  await executor.undeployJob(primes.id);
+  await executor.close();
+}

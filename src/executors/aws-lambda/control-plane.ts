@@ -1,0 +1,201 @@
+/** Requests that change or describe functions: through AWS's SDK, loaded when the first one is made. */
+import type { LambdaClient } from '@aws-sdk/client-lambda';
+import { FaasError } from '../../core/errors.js';
+import { retryDelayMs } from '../../core/retry-policy.js';
+import { CallScope, cancelled, sleep } from '../../core/scope.js';
+import { retryAfterMs } from '../shared/retry-after.js';
+import type { AwsCredentials } from './credentials.js';
+import type { DataPlane } from './data-plane.js';
+import { isExpired, type Refusal, refusalError } from './errors.js';
+import type { Settings } from './options.js';
+import { importPeer } from './peers.js';
+
+export type LambdaSdk = typeof import('@aws-sdk/client-lambda');
+
+/** One request of the SDK. */
+export type Work<Output> = (
+  client: LambdaClient,
+  sdk: LambdaSdk,
+  options: { readonly abortSignal: AbortSignal },
+) => Promise<Output>;
+
+const REQUEST_TIMEOUT_MS = 120_000;
+/** Nothing of the control plane runs a function, and every write here may be repeated: throttles and outages are waited out. */
+const RETRIES = { attempts: 6, minDelayMs: 200, maxDelayMs: 10_000, functionErrors: false };
+
+export class ControlPlane {
+  readonly #settings: Settings;
+  readonly #plane: DataPlane;
+  #client: LambdaClient | undefined;
+
+  constructor(settings: Settings, plane: DataPlane) {
+    this.#settings = settings;
+    this.#plane = plane;
+  }
+
+  /**
+   * Makes a request and repeats it while AWS throttles it or cannot work.
+   * @throws {FaasError} `executed: 'no'`
+   */
+  async send<Output>(functionName: string, scope: CallScope, work: Work<Output>): Promise<Output> {
+    const { default: pRetry } = await import('p-retry');
+    return pRetry(() => this.#once(functionName, scope, work), {
+      retries: RETRIES.attempts - 1,
+      minTimeout: 0,
+      shouldRetry: ({ error }) => isTransient(error),
+      onFailedAttempt: async ({ error, attemptNumber }) => {
+        if (!isTransient(error) || attemptNumber === RETRIES.attempts) return;
+        const waitMs = retryDelayMs(
+          RETRIES,
+          attemptNumber + 1,
+          (error as FaasError).retryAfterMs,
+          Math.random,
+        );
+        // The wait is ours, not p-retry's: it follows Retry-After and ends with the scope.
+        await sleep(waitMs, scope);
+      },
+    });
+  }
+
+  /** The same where "there is no such thing" is an answer. */
+  async find<Output>(
+    functionName: string,
+    scope: CallScope,
+    work: Work<Output>,
+  ): Promise<Output | undefined> {
+    try {
+      return await this.send(functionName, scope, work);
+    } catch (error) {
+      // Only AWS's own 404: an error page of something else, a denial or a throttle says nothing about the function.
+      if (FaasError.is(error) && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  /** For clients of other services of the same account. */
+  async credentials(): Promise<AwsCredentials> {
+    return this.#plane.credentials.get();
+  }
+
+  /** Frees the sockets of our own client. */
+  close(): void {
+    this.#client?.destroy();
+    this.#client = undefined;
+  }
+
+  async #once<Output>(functionName: string, scope: CallScope, work: Work<Output>): Promise<Output> {
+    this.#plane.assertOpen();
+    const sdk = await importPeer('@aws-sdk/client-lambda', () => import('@aws-sdk/client-lambda'));
+    const used = await this.#plane.credentials.get();
+    try {
+      return await this.#call(functionName, scope, work, sdk);
+    } catch (error) {
+      if (!FaasError.is(error) || !isExpired(error.cause as Refusal)) throw error;
+      if ((await this.#plane.credentials.renew(used)) === undefined) throw error;
+      // The SDK keeps credentials as long as it believes in them.
+      this.close();
+      return await this.#call(functionName, scope, work, sdk);
+    }
+  }
+
+  async #call<Output>(
+    functionName: string,
+    scope: CallScope,
+    work: Work<Output>,
+    sdk: LambdaSdk,
+  ): Promise<Output> {
+    if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no' });
+    try {
+      return await work(this.#open(sdk), sdk, { abortSignal: scope.signal });
+    } catch (thrown) {
+      throw this.#explain(thrown, functionName, scope);
+    }
+  }
+
+  #open(sdk: LambdaSdk): LambdaClient {
+    if (this.#settings.client !== undefined) return this.#settings.client;
+    const { region, origin, ownEndpoint, connectTimeoutMs } = this.#settings;
+    this.#client ??= new sdk.LambdaClient({
+      region,
+      ...(ownEndpoint && { endpoint: origin }),
+      // Asked anew for each request: what is cached and for how long is decided in one place.
+      credentials: async () => this.#plane.credentials.get(),
+      // Repeating is decided here, by what the error means.
+      maxAttempts: 1,
+      requestHandler: { connectionTimeout: connectTimeoutMs, requestTimeout: REQUEST_TIMEOUT_MS },
+    });
+    return this.#client;
+  }
+
+  #explain(thrown: unknown, functionName: string, scope: CallScope): FaasError {
+    if (FaasError.is(thrown)) return thrown;
+    const place = this.#plane.place(functionName);
+    if (scope.reason !== undefined) {
+      return scope.reason.with({ executed: 'no', provider: place.provider, functionName });
+    }
+    const refusal = readSdkError(thrown);
+    if (refusal !== undefined) return refusalError(refusal, 'control', place, this.#plane.redact);
+    const { name, code } = thrown as { name?: string; code?: string };
+    return new FaasError({
+      // The SDK calls a reset a TimeoutError too: what it was stands in its code.
+      code: 'UNAVAILABLE',
+      executed: 'no',
+      provider: place.provider,
+      functionName,
+      message: `${place.origin} could not be asked about ${functionName} (${code ?? name ?? 'no reason'}). Check the network and \`endpoint\`.`,
+      cause: thrown,
+    });
+  }
+}
+
+function isTransient(error: unknown): boolean {
+  return FaasError.is(error) && ['THROTTLED', 'UNAVAILABLE'].includes(error.code);
+}
+
+/** Undefined when there was no reply. Its bare facts become the cause: the SDK's own error holds request and reply. */
+function readSdkError(thrown: unknown): Refusal | undefined {
+  const error = thrown as {
+    name?: string;
+    message?: string;
+    Reason?: string;
+    retryAfterSeconds?: string;
+    $metadata?: { httpStatusCode?: number; requestId?: string };
+    $response?: { statusCode?: number; headers?: Record<string, string> };
+  };
+  const status = error.$metadata?.httpStatusCode ?? error.$response?.statusCode;
+  if (status === undefined) return undefined;
+  // What the SDK cannot read gets the name of a parser's error, `Unknown`, or the status.
+  const isAws =
+    /^[A-Z][A-Za-z0-9]+$/.test(error.name ?? '') &&
+    !/^(SyntaxError|TypeError|Unknown\w*|Error)$/.test(error.name ?? '');
+  const facts = { status, type: isAws ? error.name : undefined };
+  return {
+    ...facts,
+    message: isAws ? error.message : undefined,
+    reason: error.Reason,
+    requestId: error.$metadata?.requestId,
+    retryAfterMs: retryAfterMs(error.retryAfterSeconds ?? error.$response?.headers?.['retry-after']),
+    cause: facts,
+  };
+}
+
+/** Runs `work` in a scope that ends with the caller's signal or after `timeoutMs`. */
+export async function inScope<T>(
+  signal: AbortSignal | undefined,
+  timeoutMs: number,
+  work: (scope: CallScope) => Promise<T>,
+): Promise<T> {
+  const scope = new CallScope(Date.now() + timeoutMs);
+  const cancel = () => scope.cancel(cancelled(signal?.reason).with({ executed: 'no' }));
+  if (signal?.aborted) cancel();
+  else {
+    scope.arm(timeoutMs);
+    signal?.addEventListener('abort', cancel, { once: true });
+  }
+  try {
+    return await work(scope);
+  } finally {
+    scope.disarm();
+    signal?.removeEventListener('abort', cancel);
+  }
+}
