@@ -21,10 +21,18 @@ try {
   }
   check('the tarball holds no source, test or machine path', () => inspect(sdk));
   check('installs into a new project', () => install(sdk));
-  check('types under nodenext, skipLibCheck false', () => typecheck('nodenext', 'nodenext'));
-  check('types under bundler, skipLibCheck false', () => typecheck('esnext', 'bundler'));
+  const withoutPeers = (subpath) => !needsPeers(subpath);
+  check('types under nodenext, skipLibCheck false', () => typecheck('nodenext', 'nodenext', withoutPeers));
+  check('types under bundler, skipLibCheck false', () => typecheck('esnext', 'bundler', withoutPeers));
   check('importing the front door loads no HTTP client and no provider', frontDoor);
   await checkAsync('README: npx jobferry dev, deploy, node main.ts', readme);
+  check('the optional peers install beside it', installPeers);
+  check('types of every subpath under nodenext, skipLibCheck false', () =>
+    typecheck('nodenext', 'nodenext', () => true),
+  );
+  check('types of every subpath under bundler, skipLibCheck false', () =>
+    typecheck('esnext', 'bundler', () => true),
+  );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -60,9 +68,20 @@ function install({ path }) {
   run('npm', ['install', '--no-audit', '--no-fund', path], project);
 }
 
-function typecheck(module, moduleResolution) {
+/** The rooms of clouds whose SDK is an optional peer: their users have it. */
+function needsPeers(subpath) {
+  return subpath.startsWith('./aws-lambda');
+}
+
+function installPeers() {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const peers = Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`);
+  run('npm', ['install', '--no-audit', '--no-fund', ...peers], project);
+}
+
+function typecheck(module, moduleResolution, wanted) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const subpaths = Object.keys(exports).filter((key) => key !== './package.json');
+  const subpaths = Object.keys(exports).filter((key) => key !== './package.json' && wanted(key));
   const imports = subpaths.map((key, n) => `import * as m${n} from 'jobferry${key.slice(1)}'; void m${n};`);
   writeFileSync(join(project, 'all.ts'), imports.join('\n'));
   for (const [name, code] of readmeBlocks()) writeFileSync(join(project, name), code);
