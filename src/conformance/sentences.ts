@@ -111,7 +111,7 @@ DSC-1 Where GET /api is answered 200, it MUST carry spec, platform, version, iso
 DSC-2 features MUST list exactly what is offered: call-context, binary, idempotency, async, cancel, list, conditional-replace, logs, head. Names that are not in this list are ignored.
 DSC-3 A limit MUST be the one in force. Limits of features that are not offered are left out.
 DSC-4 isolation MUST say what is in force on this machine: mode (process, sandbox or container), how memory is limited, and how process trees are held together.
-CTX-1 stdin MUST carry call_id, attempt, deadline_ms (epoch milliseconds) and metadata; FAAS_CALL_ID MUST hold the call id.
+CTX-1 stdin MUST carry call_id, attempt, deadline_ms (epoch milliseconds) and metadata; FAAS_CALL_ID MUST hold the call id in a process that was started for this call, and MUST be absent in one that was started ahead of it.
 CTX-2 Every reply MUST carry a header X-Faas-Request-Id that no other reply has.
 CTX-3 call_id MUST stand in the JSON reply to every invoke that was run: the one given, else one the platform made.
 CTX-4 metadata of the bootstrap MUST stand in the reply as it is; without it the field is absent.
