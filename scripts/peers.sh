@@ -8,3 +8,5 @@ if ! need redis-server || ! need bwrap; then
 fi
 redis-server --version
 bwrap --version
+# The tests inside a sandbox are left out where it does not work; here that is a failure, not a choice.
+bwrap --ro-bind / / --unshare-all true
