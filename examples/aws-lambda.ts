@@ -4,7 +4,7 @@
  */
 import { JobRunner } from 'jobferry';
 import { LambdaExecutor } from 'jobferry/aws-lambda';
-import { packageLambda } from 'jobferry/packaging';
+import { packageHandler } from 'jobferry/packaging';
 import { primes } from './jobs.ts';
 
 const role = process.env['JOBFERRY_LAMBDA_ROLE'];
@@ -17,7 +17,10 @@ const executor = new LambdaExecutor({
   onProgress: ({ step, elapsedMs }) => console.log(`${step} after ${Math.round(elapsedMs)} ms`),
 });
 try {
-  const artifact = await packageLambda({ entry: new URL('jobs.ts', import.meta.url).pathname });
+  const artifact = await packageHandler({
+    target: 'aws-lambda',
+    entry: new URL('jobs.ts', import.meta.url).pathname,
+  });
   const { endpoint } = await executor.deployJob(primes.id, artifact, { memoryMb: 256, timeoutSecs: 30 });
   console.log(`deployed ${endpoint}`);
   await JobRunner.builder()

@@ -1,7 +1,17 @@
 // Builds both packages: tsup writes the JavaScript, tsc the declarations. Each build works in folders of its own
 // and swaps them in when everything has succeeded, so two builds at once cannot mix and a failed one changes nothing.
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { node, packages, root, stampName } from './build-state.mjs';
 
@@ -71,7 +81,18 @@ function missingOutputs() {
   );
 }
 
+/** Policies of the clouds' rooms: read by people, and pasted. */
+function copyPermissions() {
+  const rooms = 'executors';
+  for (const room of readdirSync(join(root, 'src', rooms))) {
+    const source = join(root, 'src', rooms, room, 'permissions');
+    if (existsSync(source))
+      cpSync(source, join(built(root), rooms, room, 'permissions'), { recursive: true });
+  }
+}
+
 function finish() {
+  copyPermissions();
   chmodSync(join(built(root), 'cli/main.js'), 0o755);
   const stamp = join(built(root), stampName);
   writeFileSync(stamp, '');

@@ -81,7 +81,7 @@ function installPeers() {
 
 function typecheck(module, moduleResolution, wanted) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const subpaths = Object.keys(exports).filter((key) => key !== './package.json' && wanted(key));
+  const subpaths = Object.keys(exports).filter((key) => !key.endsWith('.json') && wanted(key));
   const imports = subpaths.map((key, n) => `import * as m${n} from 'jobferry${key.slice(1)}'; void m${n};`);
   writeFileSync(join(project, 'all.ts'), imports.join('\n'));
   for (const [name, code] of readmeBlocks()) writeFileSync(join(project, name), code);

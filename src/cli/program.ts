@@ -7,6 +7,8 @@ import { doctorCommand } from './commands/doctor.js';
 import { healthCommand } from './commands/health.js';
 import { invokeCommand } from './commands/invoke.js';
 import { keysCommand } from './commands/keys.js';
+import { listCommand } from './commands/list.js';
+import { logsCommand } from './commands/logs.js';
 import { runCommand } from './commands/run.js';
 import { undeployCommand } from './commands/undeploy.js';
 import { warmCommand } from './commands/warm.js';
@@ -49,6 +51,8 @@ function buildProgram(finish: Finish, json: boolean): Command {
     healthCommand,
     warmCommand,
     undeployCommand,
+    listCommand,
+    logsCommand,
     runCommand,
     doctorCommand,
     conformanceCommand,

@@ -1,44 +1,67 @@
-/** Which platform a command talks to. */
+/** Which platform or cloud a command talks to. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { HttpFaasExecutor } from '../executors/custom-http/index.js';
-import { checkJobId, type JobId } from '../index.js';
-
-export const DEFAULT_URL = 'http://127.0.0.1:8080';
+import { checkJobId, type FaasExecutor, type JobId } from '../index.js';
+import { usageError } from './exit-codes.js';
+import { DEFAULT_URL } from './platform-check.js';
+import type { CliProvider, Env } from './provider.js';
+import { customHttp } from './providers/custom-http.js';
+import { PROVIDERS, providerOf } from './providers/index.js';
 
 export interface TargetOptions {
-  readonly url: string;
+  readonly to: string;
+  readonly url?: string;
 }
 
 export function withTarget(command: Command): Command {
-  const { JOBFERRY_URL } = process.env;
-  return command.option(
-    '--url <url>',
-    'the platform; default from JOBFERRY_URL',
-    JOBFERRY_URL || DEFAULT_URL,
-  );
+  const { JOBFERRY_TO, JOBFERRY_URL } = process.env;
+  const names = PROVIDERS.map(({ name }) => name).join(', ');
+  return command
+    .option('--to <provider>', `${names}; default from JOBFERRY_TO`, JOBFERRY_TO || customHttp.name)
+    .option(
+      '--url <url>',
+      `the platform of custom-http; default from JOBFERRY_URL, else ${JOBFERRY_URL || DEFAULT_URL}`,
+    );
 }
 
-/** Opens the platform for the time of `work`. Ctrl-C aborts the signal that `work` gets. */
-export async function onPlatform<Result>(
-  { url }: TargetOptions,
-  work: (executor: HttpFaasExecutor, signal: AbortSignal) => Promise<Result>,
+/** The variables that each provider reads, for --help. */
+export function variablesHelp(): string {
+  const lines = PROVIDERS.flatMap(({ name, variables }) => [
+    `  ${name}`,
+    ...Object.entries(variables).map(([variable, use]) => `    ${variable}: ${use}`),
+  ]);
+  return ['\nFrom the environment:', ...lines].join('\n');
+}
+
+export interface Target {
+  readonly provider: CliProvider;
+  readonly env: Env;
+}
+
+/** @throws {FaasError} CONFIG for options that exclude each other */
+export function targetOf({ to, url }: TargetOptions): Target {
+  const provider = providerOf(to);
+  if (url === undefined) return { provider, env: process.env };
+  if (provider !== customHttp) throw usageError(`--url goes with custom-http only, not with --to ${to}.`);
+  return { provider, env: { ...process.env, JOBFERRY_URL: url } };
+}
+
+/** Opens the target for the time of `work`. Ctrl-C aborts the signal that `work` gets. */
+export async function onTarget<Result>(
+  options: TargetOptions,
+  work: (executor: FaasExecutor, signal: AbortSignal, target: Target) => Promise<Result>,
+  onStep?: (step: string) => void,
 ): Promise<Result> {
-  const executor = new HttpFaasExecutor({ baseUrl: url, ...authFromEnvironment() });
+  const target = targetOf(options);
+  const executor = await target.provider.open(target.env, onStep);
   const interrupted = new AbortController();
   const interrupt = () => interrupted.abort();
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    return await work(executor, interrupted.signal);
+    return await work(executor, interrupted.signal, target);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    await executor.close();
+    await executor.close?.();
   }
-}
-
-/** Never from the command line, where every user of the machine could read it. */
-export function authFromEnvironment(): { auth?: { bearer: string } } {
-  const { JOBFERRY_TOKEN } = process.env;
-  return JOBFERRY_TOKEN ? { auth: { bearer: JOBFERRY_TOKEN } } : {};
 }
 
 /** Parses a command-line argument that is a job id. */

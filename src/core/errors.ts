@@ -1,21 +1,29 @@
 /** The one error class. It reports facts (what, where, did it run?); layers decide what to do about them. */
 
+const CODES = [
+  'CONFIG', // this program is set up in a way that cannot work
+  'AUTH', // credentials are missing, wrong, or lack a permission
+  'NOT_FOUND', // the function is not deployed there
+  'INVALID_REQUEST', // the input is refused, by a schema or by the provider
+  'PAYLOAD_TOO_LARGE', // input or output exceeds a limit
+  'UNSUPPORTED', // the provider cannot do this
+  'CONFLICT', // something else exists or changes there now
+  'THROTTLED', // the provider asks to slow down
+  'UNAVAILABLE', // the provider cannot be reached or cannot work now
+  'TIMEOUT', // the deadline passed
+  'CANCELLED', // the caller gave up
+  'REJECTED', // a layer refused to send: open circuit, full queue, spent budget
+  'FUNCTION_ERROR', // the handler ran and failed
+  'PROTOCOL', // the answer makes no sense
+] as const;
+
 /** What a failure means. */
-export type FaasErrorCode =
-  | 'CONFIG' // this program is set up in a way that cannot work
-  | 'AUTH' // credentials are missing, wrong, or lack a permission
-  | 'NOT_FOUND' // the function is not deployed there
-  | 'INVALID_REQUEST' // the input is refused, by a schema or by the provider
-  | 'PAYLOAD_TOO_LARGE' // input or output exceeds a limit
-  | 'UNSUPPORTED' // the provider cannot do this
-  | 'CONFLICT' // something else exists or changes there now
-  | 'THROTTLED' // the provider asks to slow down
-  | 'UNAVAILABLE' // the provider cannot be reached or cannot work now
-  | 'TIMEOUT' // the deadline passed
-  | 'CANCELLED' // the caller gave up
-  | 'REJECTED' // a layer refused to send: open circuit, full queue, spent budget
-  | 'FUNCTION_ERROR' // the handler ran and failed
-  | 'PROTOCOL'; // the answer makes no sense
+export type FaasErrorCode = (typeof CODES)[number];
+
+/** For a code that came from outside. */
+export function isFaasErrorCode(value: unknown): value is FaasErrorCode {
+  return (CODES as readonly unknown[]).includes(value);
+}
 
 /** Did the function run? `no` and `yes` are certain; `maybe` is everything else. */
 export type Executed = 'no' | 'maybe' | 'yes';

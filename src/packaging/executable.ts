@@ -1,22 +1,32 @@
-/** Any executable as an artifact: a compiled binary or a script with a shebang becomes `bootstrap`. */
+/** Any executable as an artifact: a compiled binary or a script with a shebang. */
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { FaasError } from '../core/errors.js';
 import type { Artifact } from '../core/executor.js';
+import { packageExecutableFor } from './for-target.js';
+import { targetOf } from './targets/index.js';
 import { packageFiles } from './zip.js';
+
+export interface ExecutableOptions {
+  readonly path: string;
+  /** The cloud it is for, for example `aws-lambda`. Default: platforms of the custom-FaaS spec. */
+  readonly target?: string;
+}
 
 const ELF = Buffer.from('\x7fELF', 'latin1');
 
 /**
- * Packs one executable file as `bootstrap`, mode 0755. It must speak the bootstrap protocol: the request as JSON on
- * stdin, the answer as JSON on stdout.
- * @throws {FaasError} CONFIG when the file is missing, not executable, or neither a Linux binary nor a script.
+ * Packs one executable file: as `bootstrap`, mode 0755, or beside the entry that a `target` wants. It must speak the
+ * bootstrap protocol: the request as JSON on stdin, the answer as JSON on stdout.
+ * @throws {FaasError} CONFIG when the file is missing, not executable, or neither a Linux binary nor a script, or for
+ * an unknown target.
  */
-export async function packageExecutable(options: { readonly path: string }): Promise<Artifact> {
+export async function packageExecutable(options: ExecutableOptions): Promise<Artifact> {
   const path = resolve(options.path);
   const bytes = await readExecutable(path);
   const fault = startFault(bytes);
   if (fault !== undefined) throw unusable(`${path} ${fault}`);
+  if (options.target !== undefined) return packageExecutableFor(targetOf(options.target), path);
   return packageFiles([{ path: 'bootstrap', bytes, mode: 0o755 }]);
 }
 

@@ -1,31 +1,27 @@
 /** A TypeScript or JavaScript handler -> one self-contained `bootstrap` file in a deterministic zip. */
 import { stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import type { BuildOptions, Metafile, Plugin } from 'esbuild';
+import type { BuildOptions, Metafile } from 'esbuild';
 import { FaasError } from '../core/errors.js';
 import type { Artifact } from '../core/executor.js';
 import { buildOrExplain } from './build-errors.js';
-import { OWN_SPECIFIER, ownModule, resolveOwn } from './own-package.js';
+import type { BundleOptions } from './bundle-options.js';
+import { FOR_CJS, packageHandlerFor } from './for-target.js';
+import { ownImports, ownModule } from './own-package.js';
 import { type Canonical, canonicalPaths, canonicalText, withSourceMap } from './stable-paths.js';
+import { targetOf } from './targets/index.js';
 import { packageFiles } from './zip.js';
 
-export interface HandlerOptions {
+export interface HandlerOptions extends BundleOptions {
   /** A .ts, .js, .mts, … file that exports jobs, or a function `(input, context) => output` as its default. */
   readonly entry: string;
-  /** Packages left out of the bundle; the platform must provide them. Default: none. */
-  readonly external?: readonly string[];
-  /** Smaller and quicker to start; names of functions and classes are kept. Default true. */
-  readonly minify?: boolean;
-  /** Stack traces name lines of the source. Makes the artifact larger. Default false. */
-  readonly sourcemap?: boolean;
+  /** The cloud it is for, for example `aws-lambda`. Default: platforms of the custom-FaaS spec. */
+  readonly target?: string;
 }
 
 const SHEBANG = '#!/usr/bin/env node';
 // Node reads the map of its first file only when told to on the command line.
 const SHEBANG_WITH_MAPS = '#!/usr/bin/env -S node --enable-source-maps';
-// import.meta does not exist in CommonJS, and packages use its url to find their own files.
-const IMPORT_META = "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;";
-
 /**
  * Tells a platform of spec 1.1 that raw bytes may go over stdin and stdout; one of 1.0 reads only `bootstrap`, which
  * answers in whatever form it is asked.
@@ -33,16 +29,18 @@ const IMPORT_META = "const importMetaUrl=require('node:url').pathToFileURL(__fil
 const DECLARATION = '{"protocol":"binary-1"}\n';
 
 /**
- * Bundles the entry with everything it imports into one CommonJS file that speaks the bootstrap protocol (stdin and
- * stdout) and the Lambda Runtime API. The same input gives the same bytes in any folder.
+ * Bundles the entry with everything it imports into one file: for the custom-FaaS spec a `bootstrap` that speaks its
+ * stdin and stdout and the Lambda Runtime API, for a `target` what that cloud wants to find. The same input gives the
+ * same bytes in any folder.
  * The code is not run here, so what only its run can show (two jobs with one id) is reported by the function.
  * @throws {FaasError} CONFIG for a missing file, a syntax error (with file:line:column), an import that cannot be
- * resolved, a top-level await, or a module without exports.
+ * resolved, a top-level await (the bundle is CommonJS), a module without exports, or an unknown target.
  */
 export async function packageHandler(options: HandlerOptions): Promise<Artifact> {
   const entry = resolve(options.entry);
   await checkEntry(entry);
   await checkExports(entry);
+  if (options.target !== undefined) return packageHandlerFor(targetOf(options.target), entry, options);
   const bytes = await bundle(entry, options);
   return packageFiles([
     { path: 'bootstrap', bytes, mode: 0o755 },
@@ -97,12 +95,7 @@ serve(jobs);`,
     write: false,
     outfile: `${dirname(entry)}/bootstrap.js`,
     metafile: true,
-    define: {
-      'import.meta.url': 'importMetaUrl',
-      'import.meta.filename': '__filename',
-      'import.meta.dirname': '__dirname',
-    },
-    banner: { js: IMPORT_META },
+    ...FOR_CJS,
   });
   const canonical = canonicalPaths(Object.keys((metafile as Metafile).inputs), entry);
   return assemble(outputFiles ?? [], canonical, minify);
@@ -129,19 +122,6 @@ function common(entry: string) {
     charset: 'utf8',
   } satisfies BuildOptions;
 }
-
-/** The user's `jobferry` is the one that packages it: one copy in the bundle, and no install needed beside it. */
-const ownImports: Plugin = {
-  name: 'own-imports',
-  setup(build) {
-    build.onResolve({ filter: OWN_SPECIFIER }, ({ path }) => {
-      const file = resolveOwn(path);
-      return file === undefined
-        ? { errors: [{ text: `jobferry does not export "${path}"` }] }
-        : { path: file, sideEffects: false };
-    });
-  },
-};
 
 function config(message: string): FaasError {
   return new FaasError({ code: 'CONFIG', executed: 'no', message: `Nothing to package: ${message}` });

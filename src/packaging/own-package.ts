@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Plugin } from 'esbuild';
 
 const NAME = 'jobferry';
 const here = fileURLToPath(import.meta.url);
@@ -36,3 +37,16 @@ export function resolveOwn(specifier: string): string | undefined {
   if (typeof target !== 'string') return undefined;
   return ownModule(target.replace(/^\.\/dist\/|\.js$/g, ''));
 }
+
+/** The user's `jobferry` is the one that packages it: one copy in the bundle, and no install needed beside it. */
+export const ownImports: Plugin = {
+  name: 'own-imports',
+  setup(build) {
+    build.onResolve({ filter: OWN_SPECIFIER }, ({ path }) => {
+      const file = resolveOwn(path);
+      return file === undefined
+        ? { errors: [{ text: `jobferry does not export "${path}"` }] }
+        : { path: file, sideEffects: false };
+    });
+  },
+};

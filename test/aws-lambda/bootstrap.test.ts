@@ -70,6 +70,6 @@ describe('a custom runtime: the bootstrap of packageHandler behind the Runtime A
       it.executor.deployJob(7, await packageHandler({ entry: join(folder, 'jobs.ts') })),
     );
     expect(error.code).toBe('CONFIG');
-    expect(error.message).toContain('packageLambda');
+    expect(error.message).toContain('packageHandler');
   });
 });

@@ -7,7 +7,8 @@ import { dirname, join } from 'node:path';
 import JSZip from 'jszip';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Artifact } from '../../src/core/executor.js';
-import { packageLambda, packageLambdaExecutable } from '../../src/packaging/aws-lambda.js';
+import { packageExecutable } from '../../src/packaging/executable.js';
+import { packageHandler } from '../../src/packaging/handler.js';
 import { refuseSignature } from '../fakes/aws-sigv4.js';
 import { failureOf } from './setup.js';
 
@@ -96,7 +97,7 @@ const JOBS = `
 
 describe('a packaged handler', () => {
   it('serves its jobs, and tells them the facts of the call', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     const ran = await runIn(artifact, eventOf(7, '41'));
     expect(JSON.parse(textOf(ran))).toEqual({
       sum: 42,
@@ -108,20 +109,20 @@ describe('a packaged handler', () => {
   });
 
   it('reads arguments as an array of integers too', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     const ran = await runIn(artifact, { job_id: 7, args: [52, 49] });
     expect(JSON.parse(textOf(ran))).toMatchObject({ sum: 42 });
   });
 
   it('throws what the handler threw, with its name and stack', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     const { error } = await runIn(artifact, eventOf(8, 'null'));
     expect(error).toMatchObject({ errorType: 'RangeError', errorMessage: 'too far' });
     expect(error?.stack).toContain('index.mjs');
   });
 
   it('says of a job it does not hold, and of an event that is none, that nothing ran', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     expect((await runIn(artifact, eventOf(99, ''))).error?.errorType).toBe('FaasError.CONFIG.no');
     expect((await runIn(artifact, { job_id: 7, args_base64: '!' })).error?.errorType).toBe(
       'FaasError.INVALID_REQUEST.no',
@@ -129,42 +130,43 @@ describe('a packaged handler', () => {
   });
 
   it('aborts the job’s signal shortly before Lambda’s own time-out', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     expect(textOf(await runIn(artifact, eventOf(9, 'null'), {}, 1500))).toBe('"stopped"');
   });
 
   it('whose caller’s deadline passed while it ran answers TIMEOUT, and that it ran', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     const { error } = await runIn(artifact, eventOf(9, 'null', { deadline_ms: Date.now() + 800 }));
     expect(error?.errorType).toBe('FaasError.TIMEOUT.yes');
   });
 
   it('origin-defects 0.10: answers a warm ping without the job', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', JOBS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', JOBS) });
     expect((await runIn(artifact, { jobferry_warm: true, hold_ms: 1 })).reply?.jobferry_warm).toBe(true);
   });
 
   it('that cannot be loaded says so, and that nothing ran', async () => {
-    const artifact = await packageLambda({
-      entry: await source('jobs.ts', "throw new TypeError('no database url');"),
+    const artifact = await packageHandler({
+      target: 'aws-lambda',
+      entry: await source('jobs.ts', "throw new TypeError('no database url');\nexport default () => 1;"),
     });
     expect((await runIn(artifact, eventOf(7, ''))).init).toEqual({
       errorType: 'FaasError.CONFIG.no',
       errorMessage: 'The package cannot be loaded: TypeError: no database url',
     });
-    const empty = await packageLambda({ entry: await source('empty.ts', 'export const x = 1;') });
-    expect((await runIn(empty, eventOf(7, ''))).init?.errorMessage).toContain('exports no job');
   });
 
   it('origin-defects 0.21: has the same bytes in any folder', async () => {
-    const first = await packageLambda({ entry: await source('a/jobs.ts', JOBS) });
+    const first = await packageHandler({ target: 'aws-lambda', entry: await source('a/jobs.ts', JOBS) });
     await cp(join(folder, 'a'), join(folder, 'deep/b'), { recursive: true });
-    const second = await packageLambda({ entry: join(folder, 'deep/b/jobs.ts') });
+    const second = await packageHandler({ target: 'aws-lambda', entry: join(folder, 'deep/b/jobs.ts') });
     expect(second.sha256).toBe(first.sha256);
   });
 
   it('needs a file that is there', async () => {
-    expect(await failureOf(packageLambda({ entry: join(folder, 'none.ts') }))).toMatchObject({
+    expect(
+      await failureOf(packageHandler({ target: 'aws-lambda', entry: join(folder, 'none.ts') })),
+    ).toMatchObject({
       code: 'CONFIG',
     });
   });
@@ -183,14 +185,20 @@ describe('a packaged executable', () => {
     });`;
 
   it('runs unchanged: stdin, stdout, metadata, and no sight of the Runtime API', async () => {
-    const artifact = await packageLambdaExecutable({ path: await source('upper', UPPER, 0o755) });
+    const artifact = await packageExecutable({
+      target: 'aws-lambda',
+      path: await source('upper', UPPER, 0o755),
+    });
     const ran = await runIn(artifact, eventOf(7, 'quiet'), { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:1' });
     expect(textOf(ran)).toBe('QUIET');
     expect(ran.reply?.metadata).toEqual({ tenant: 'ö' });
   });
 
   it('that reports a failure, or dies, is a function error with what it said', async () => {
-    const artifact = await packageLambdaExecutable({ path: await source('upper', UPPER, 0o755) });
+    const artifact = await packageExecutable({
+      target: 'aws-lambda',
+      path: await source('upper', UPPER, 0o755),
+    });
     expect((await runIn(artifact, eventOf(8, ''))).error).toMatchObject({
       errorType: 'PrinterError',
       errorMessage: 'no ink',
@@ -201,19 +209,25 @@ describe('a packaged executable', () => {
   });
 
   it('is killed before Lambda’s time-out, and says that it ran', async () => {
-    const artifact = await packageLambdaExecutable({ path: await source('upper', UPPER, 0o755) });
+    const artifact = await packageExecutable({
+      target: 'aws-lambda',
+      path: await source('upper', UPPER, 0o755),
+    });
     expect((await runIn(artifact, eventOf(10, ''), {}, 1500)).error?.errorType).toBe('FaasError.TIMEOUT.yes');
   });
 
   it('that cannot be started never ran', async () => {
-    const artifact = await packageLambdaExecutable({
+    const artifact = await packageExecutable({
+      target: 'aws-lambda',
       path: await source('bad', '#!/no/such/interpreter\n', 0o755),
     });
     expect((await runIn(artifact, eventOf(7, ''))).error?.errorType).toBe('FaasError.CONFIG.no');
   });
 
   it('is refused when it is none', async () => {
-    expect(await failureOf(packageLambdaExecutable({ path: await source('plain', 'text') }))).toMatchObject({
+    expect(
+      await failureOf(packageExecutable({ target: 'aws-lambda', path: await source('plain', 'text') })),
+    ).toMatchObject({
       code: 'CONFIG',
     });
   });
@@ -281,7 +295,7 @@ describe('secrets', () => {
   }
 
   it('are in the environment before the code is loaded', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', NEEDS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', NEEDS) });
     await withSecrets(false, async (env) => {
       expect(JSON.parse(textOf(await runIn(artifact, eventOf(7, 'null'), env)))).toBe(
         'db-value,token-value,field-value',
@@ -290,7 +304,7 @@ describe('secrets', () => {
   });
 
   it('that cannot be read keep the function from starting, by name', async () => {
-    const artifact = await packageLambda({ entry: await source('jobs.ts', NEEDS) });
+    const artifact = await packageHandler({ target: 'aws-lambda', entry: await source('jobs.ts', NEEDS) });
     await withSecrets(true, async (env) => {
       const { init } = await runIn(artifact, eventOf(7, 'null'), env);
       expect(init?.errorType).toBe('FaasError.AUTH.no');

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { conformanceMatrix, runConformance, SECTION_NAMES } from '../../conformance/index.js';
 import { EXIT, usageError } from '../exit-codes.js';
 import type { Finish } from '../program.js';
-import { authFromEnvironment } from '../target.js';
+import { authFrom } from '../providers/custom-http.js';
 
 interface ConformanceCommandOptions {
   readonly section: readonly string[];
@@ -43,7 +43,7 @@ export function conformanceCommand(finish: Finish): Command {
 }
 
 function keyHeader(): Record<string, string> {
-  const { auth } = authFromEnvironment();
+  const { auth } = authFrom(process.env);
   return auth === undefined ? {} : { authorization: `Bearer ${auth.bearer}` };
 }
 

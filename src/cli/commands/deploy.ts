@@ -2,11 +2,20 @@
 import { Command } from 'commander';
 import { type AnyJob, type Artifact, type Deployment, defineJob, type FunctionConfig } from '../../index.js';
 import { loadModule, packageHandler } from '../../packaging/index.js';
+import { planDeploy } from '../deploy-plan.js';
 import { usageError } from '../exit-codes.js';
 import { findJob, jobsIn } from '../jobs.js';
 import type { Finish } from '../program.js';
 import { formatBytes } from '../report.js';
-import { integer, onPlatform, parseJobId, type TargetOptions, withTarget } from '../target.js';
+import {
+  integer,
+  onTarget,
+  parseJobId,
+  type TargetOptions,
+  targetOf,
+  variablesHelp,
+  withTarget,
+} from '../target.js';
 
 interface DeployOptions extends TargetOptions {
   readonly job: readonly string[];
@@ -15,6 +24,7 @@ interface DeployOptions extends TargetOptions {
   readonly maxConcurrency?: number;
   readonly env: Readonly<Record<string, string>>;
   readonly sourcemap?: boolean;
+  readonly dryRun?: boolean;
 }
 
 export function deployCommand(finish: Finish): Command {
@@ -35,25 +45,49 @@ export function deployCommand(finish: Finish): Command {
       addEnv,
       {},
     )
+    .option('--dry-run', 'say what would be done, and do nothing')
     .option('--sourcemap', 'stack traces name lines of the source; the artifact gets larger');
   return withTarget(command)
     .addHelpText(
       'after',
-      '\nExamples:\n  $ jobferry deploy jobs.ts\n  $ jobferry deploy jobs.ts --job resize --memory 1024 --env LEVEL=9',
+      '\nExamples:\n  $ jobferry deploy jobs.ts\n  $ jobferry deploy jobs.ts --job resize --memory 1024 --env LEVEL=9\n  $ jobferry deploy jobs.ts --to aws-lambda --dry-run\n' +
+        variablesHelp(),
     )
     .action(async (file: string, options: DeployOptions) => {
       const jobs = await jobsToDeploy(file, options.job);
-      const artifact = await packageHandler({ entry: file, sourcemap: options.sourcemap ?? false });
-      const deployments = await onPlatform(options, async (executor, signal) => {
-        const done: Deployment[] = [];
-        for (const job of jobs) {
-          done.push(await executor.deployJob(job.id, artifact, configOf(job, options), signal));
-        }
-        return done;
+      const { provider } = targetOf(options);
+      const artifact = await packageHandler({
+        entry: file,
+        sourcemap: options.sourcemap ?? false,
+        ...(provider.target && { target: provider.target }),
       });
+      // With --json the last line of stdout stays the report.
+      const say = (text: string) => console.error(text);
+      const { plans, deployments } = await onTarget(
+        options,
+        async (executor, signal, { env }) => {
+          const wanted = jobs.map((job) => ({
+            job,
+            config: { ...provider.configFrom?.(env), ...configOf(job, options) },
+          }));
+          const plans = await Promise.all(
+            wanted.map(({ job, config }) => planDeploy(executor, job, artifact, config, signal)),
+          );
+          if (options.dryRun) return { plans, deployments: [] };
+          for (const plan of plans) say(plan.text);
+          const done: Deployment[] = [];
+          for (const { job, config } of wanted) {
+            done.push(await executor.deployJob(job.id, artifact, config, signal));
+          }
+          return { plans, deployments: done };
+        },
+        (step) => say(`  ${step}`),
+      );
       finish({
-        lines: deployments.map((deployment, index) => describe(jobs[index] as AnyJob, deployment, artifact)),
-        data: { deployments },
+        lines: options.dryRun
+          ? plans.map((plan) => plan.text)
+          : deployments.map((deployment, index) => describe(jobs[index] as AnyJob, deployment, artifact)),
+        data: options.dryRun ? { plans: plans.map(({ text: _, ...plan }) => plan) } : { deployments },
       });
     });
 }

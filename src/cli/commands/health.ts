@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Health, JobId } from '../../index.js';
 import { EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
-import { onPlatform, parseJobId, type TargetOptions, withTarget } from '../target.js';
+import { onTarget, parseJobId, type TargetOptions, withTarget } from '../target.js';
 
 const EXIT_BY_STATUS: Record<Health['status'], number> = {
   healthy: EXIT.ok,
@@ -18,7 +18,7 @@ export function healthCommand(finish: Finish): Command {
   return withTarget(command)
     .addHelpText('after', '\nExample:\n  $ jobferry health 0')
     .action(async (jobId: JobId, options: TargetOptions) => {
-      const health = await onPlatform(options, (executor, signal) => executor.healthCheck(jobId, signal));
+      const health = await onTarget(options, (executor, signal) => executor.healthCheck(jobId, signal));
       finish({
         lines: [describe(jobId, health)],
         data: { jobId, ...health },

@@ -9,7 +9,7 @@ import { usageError } from '../exit-codes.js';
 import { findJob, jobsIn } from '../jobs.js';
 import type { Finish } from '../program.js';
 import { toJson } from '../report.js';
-import { integer, onPlatform, parseJobId, type TargetOptions, withTarget } from '../target.js';
+import { integer, onTarget, parseJobId, type TargetOptions, withTarget } from '../target.js';
 
 interface InvokeOptions extends TargetOptions {
   readonly input?: string;
@@ -32,7 +32,7 @@ export function invokeCommand(finish: Finish): Command {
     .action(async (nameOrId: string, options: InvokeOptions) => {
       const job = await jobToInvoke(nameOrId, options.file);
       const args = await readInput(job, options.input);
-      const { result, metrics, metadata } = await onPlatform(options, (executor, signal) => {
+      const { result, metrics, metadata } = await onTarget(options, (executor, signal) => {
         const context = callContext({ timeoutMs: options.timeout * 1000, signal });
         const { deadline } = context;
         const call = {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { JobId } from '../../index.js';
 import type { Finish } from '../program.js';
-import { onPlatform, parseJobId, type TargetOptions, withTarget } from '../target.js';
+import { onTarget, parseJobId, type TargetOptions, withTarget } from '../target.js';
 
 export function undeployCommand(finish: Finish): Command {
   const command = new Command('undeploy')
@@ -11,7 +11,7 @@ export function undeployCommand(finish: Finish): Command {
   return withTarget(command)
     .addHelpText('after', '\nExample:\n  $ jobferry undeploy 0')
     .action(async (jobId: JobId, options: TargetOptions) => {
-      await onPlatform(options, (executor, signal) => executor.undeployJob(jobId, signal));
+      await onTarget(options, (executor, signal) => executor.undeployJob(jobId, signal));
       finish({ lines: [`job ${jobId} is not deployed any more`], data: { jobId } });
     });
 }

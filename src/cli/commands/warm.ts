@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import type { JobId } from '../../index.js';
 import type { Finish } from '../program.js';
-import { integer, onPlatform, parseJobId, type TargetOptions, withTarget } from '../target.js';
+import { integer, onTarget, parseJobId, type TargetOptions, withTarget } from '../target.js';
 
 export function warmCommand(finish: Finish): Command {
   const command = new Command('warm')
@@ -12,7 +12,7 @@ export function warmCommand(finish: Finish): Command {
   return withTarget(command)
     .addHelpText('after', '\nExample:\n  $ jobferry warm 0')
     .action(async (jobId: JobId, options: TargetOptions & { instances?: number }) => {
-      const warm = await onPlatform(options, (executor, signal) =>
+      const warm = await onTarget(options, (executor, signal) =>
         executor.warm(jobId, options.instances, signal),
       );
       finish({ lines: [`job ${jobId} has ${warm} warm instances`], data: { jobId, instances: warm } });

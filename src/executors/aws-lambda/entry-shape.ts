@@ -1,7 +1,8 @@
 /** What every handler inside Lambda shares: its shape, warm pings, and how errors are told to the runtime. */
 import { FaasError } from '../../core/errors.js';
+import type { SuccessReply, WarmEvent } from '../shared/entry/event.js';
+import { named } from '../shared/entry/named.js';
 import { ownType } from './function-errors.js';
-import type { SuccessReply, WarmEvent } from './wire.js';
 
 /** The part of Lambda's context object that is used. */
 export interface LambdaContext {
@@ -44,11 +45,4 @@ export function describe(thrown: unknown): unknown {
     return named(remote.name, remote.message, remote.stack);
   }
   return named(ownType(thrown), thrown.message, thrown.stack);
-}
-
-export function named(name: string, message: string, stack: string | undefined): Error {
-  const error = new Error(message);
-  error.name = name;
-  if (stack !== undefined) error.stack = stack;
-  return error;
 }

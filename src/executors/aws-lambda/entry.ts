@@ -1,23 +1,16 @@
-/** Runs inside Lambda: the handler shape of its Node.js runtimes -> a job. */
+/** Runs inside Lambda: the handler shape of its Node.js runtimes -> a call. */
 import type { AnyJob } from '../../core/define-job.js';
-import { runJob } from '../../core/entry.js';
 import { FaasError, remoteError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
-import { CallScope } from '../../core/scope.js';
-import {
-  deadlineOf,
-  describe,
-  type LambdaContext,
-  type LambdaHandler,
-  named,
-  warmReply,
-} from './entry-shape.js';
+import { decodeEvent, isWarmEvent, successReply } from '../shared/entry/event.js';
+import { executableRunner } from '../shared/entry/executable.js';
+import { named } from '../shared/entry/named.js';
+import { type CallRunner, jobsRunner } from '../shared/entry/runner.js';
+import { deadlineOf, describe, type LambdaHandler, warmReply } from './entry-shape.js';
 import { loadSecrets } from './secrets.js';
-import { decodeEvent, isWarmEvent, type SuccessReply, successReply } from './wire.js';
 
+export type { SuccessReply } from '../shared/entry/event.js';
 export type { LambdaContext, LambdaHandler, WarmReply } from './entry-shape.js';
-export { executableHandler } from './executable-entry.js';
-export type { SuccessReply } from './wire.js';
 
 /**
  * Starts a packaged function: fetches its secrets into the environment, then loads the code that may read them.
@@ -39,44 +32,23 @@ export async function startLambda(load: () => Promise<LambdaHandler>): Promise<L
  * `export const handler = lambdaHandler([resize, render]);`
  */
 export function lambdaHandler(jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJob)): LambdaHandler {
-  const findJob = typeof jobs === 'function' ? jobs : finderOf(jobs);
+  return handlerOf(jobsRunner(jobs, 'aws-lambda'));
+}
+
+/** The handler of a function that starts the executable `path` for each call, by the custom-FaaS spec's stdin and stdout. */
+export function executableHandler(path: string): LambdaHandler {
+  return handlerOf(executableRunner(path));
+}
+
+function handlerOf(run: CallRunner): LambdaHandler {
   return async (event, context) => {
     if (isWarmEvent(event)) return warmReply(event);
     try {
-      return await answer(findJob, event, context);
+      const lambdaDeadline = deadlineOf(context);
+      const { result, metadata } = await run(decodeEvent(event, lambdaDeadline), lambdaDeadline);
+      return successReply(result, metadata);
     } catch (thrown) {
       throw describe(thrown);
     }
-  };
-}
-
-async function answer(
-  findJob: (jobId: JobId) => AnyJob,
-  event: unknown,
-  context: LambdaContext,
-): Promise<SuccessReply> {
-  const lambdaDeadline = deadlineOf(context);
-  const call = decodeEvent(event, lambdaDeadline);
-  const scope = new CallScope(call.deadline);
-  scope.arm(Math.max(0, call.deadline - Date.now()));
-  try {
-    const result = await runJob(findJob(call.jobId), call, scope, 'aws-lambda');
-    // After the caller's own deadline nobody waits for a result. The job was waited for all the same: Lambda would
-    // freeze it in the middle, and let it go on in the next call.
-    if (scope.reason !== undefined && call.deadline < lambdaDeadline)
-      throw scope.reason.with({ executed: 'yes' });
-    return successReply(result, call.metadata);
-  } finally {
-    scope.disarm();
-  }
-}
-
-function finderOf(jobs: readonly AnyJob[]): (jobId: JobId) => AnyJob {
-  const byId = new Map(jobs.map((job) => [job.id, job]));
-  return (jobId) => {
-    const job = byId.get(jobId);
-    if (job !== undefined) return job;
-    const message = `This function does not hold job ${jobId}. It holds ${[...byId.keys()].join(', ')}.`;
-    throw new FaasError({ code: 'CONFIG', executed: 'no', message });
   };
 }

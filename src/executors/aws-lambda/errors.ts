@@ -1,9 +1,9 @@
 /** What a refusal of the Lambda API means: its error type, else its status -> FaasError. One table, tested row by row. */
 import { type Executed, FaasError, type FaasErrorCode } from '../../core/errors.js';
+import { isObject } from '../shared/entry/event.js';
 import type { HttpReply } from '../shared/http.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { Place } from '../shared/transport-error.js';
-import { isObject } from './wire.js';
 
 /** `invoke` asks for a run, `control` never does: nothing that fails there has executed a function. */
 export type Phase = 'invoke' | 'control';
@@ -166,8 +166,15 @@ export function refusalError(refusal: Refusal, phase: Phase, place: Place, redac
     requestId,
     retryAfterMs: refusal.retryAfterMs,
     cause,
-    message: `${origin} ${meaning.text} (${functionName}, ${what}${said === '' ? '' : `: ${said}`}).`,
+    message: `${origin} ${meaning.text} (${functionName}, ${what}${said === '' ? '' : `: ${said}`}).${permissionAdvice(refusal)}`,
   });
+}
+
+/** AWS names the action that is missing: in words that can be pasted into a policy. */
+function permissionAdvice({ message = '' }: Refusal): string {
+  const action = /not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9*]+)/.exec(message)?.[1];
+  if (action === undefined) return '';
+  return ` Allow the action ${action} in a policy of the caller; the policies that are needed are in jobferry/aws-lambda/permissions/*.json.`;
 }
 
 /** True for the refusals that fresh credentials can cure. */

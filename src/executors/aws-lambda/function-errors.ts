@@ -1,8 +1,14 @@
 /** What a failed function left behind: `X-Amz-Function-Error` and a payload -> FaasError. */
-import { type Executed, FaasError, type FaasErrorCode, type RemoteError } from '../../core/errors.js';
+import {
+  type Executed,
+  FaasError,
+  type FaasErrorCode,
+  isFaasErrorCode,
+  type RemoteError,
+} from '../../core/errors.js';
+import { isObject } from '../shared/entry/event.js';
 import type { Place } from '../shared/transport-error.js';
 import type { LambdaReport } from './report.js';
-import { isObject } from './wire.js';
 
 interface Failure {
   readonly status: number;
@@ -60,23 +66,6 @@ const BY_TYPE: ReadonlyMap<string, Meaning> = new Map([
 
 /** How the entry names an error that is one of ours, so that its facts survive: `FaasError.INVALID_REQUEST.no`. */
 const OWN_TYPE = /^FaasError\.([A-Z_]+)\.(no|maybe|yes)$/;
-const CODES: ReadonlySet<string> = new Set<FaasErrorCode>([
-  'CONFIG',
-  'AUTH',
-  'NOT_FOUND',
-  'INVALID_REQUEST',
-  'PAYLOAD_TOO_LARGE',
-  'UNSUPPORTED',
-  'CONFLICT',
-  'THROTTLED',
-  'UNAVAILABLE',
-  'TIMEOUT',
-  'CANCELLED',
-  'REJECTED',
-  'FUNCTION_ERROR',
-  'PROTOCOL',
-]);
-
 export function ownType(error: FaasError): string {
   return `FaasError.${error.code}.${error.executed}`;
 }
@@ -104,8 +93,8 @@ export function reportedFailure(
 
 function meaningOf(remote: RemoteError, report: LambdaReport | undefined): Meaning {
   const [, code, executed] = OWN_TYPE.exec(remote.name) ?? [];
-  if (code !== undefined && CODES.has(code)) {
-    return { code: code as FaasErrorCode, executed: executed as Executed, text: 'did not do its work' };
+  if (isFaasErrorCode(code)) {
+    return { code, executed: executed as Executed, text: 'did not do its work' };
   }
   // Older runtimes put the time-out into the message only: "<date> <request id> Task timed out after 3.00 seconds".
   if (remote.name === 'Error' && /^\S+ \S+ Task timed out after [\d.]+ seconds$/.test(remote.message))

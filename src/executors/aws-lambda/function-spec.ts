@@ -206,7 +206,7 @@ function packageKind(artifact: Artifact, settings: Settings, aws: AwsFunctionOpt
   if (names.has('faas.json') && aws.runtime === undefined) {
     refuse(
       'CONFIG',
-      'the package was not made for Lambda. Use packageLambda of jobferry/packaging, or name `aws.runtime`',
+      'the package was not made for Lambda. Use packageHandler with target "aws-lambda", or name `aws.runtime`',
     );
   }
   return { runtime: 'provided.al2023', handler: 'bootstrap', hasEntry };
@@ -239,7 +239,7 @@ function environment(
   if (hasSecrets && !hasEntry) {
     refuse(
       'UNSUPPORTED',
-      '`secrets` are fetched by the entry that packageLambda adds, and this package has none',
+      '`secrets` are fetched by the entry that packageHandler adds for the target aws-lambda, and this package has none',
     );
   }
   const variables = {

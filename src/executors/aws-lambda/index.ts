@@ -24,6 +24,7 @@ import {
 } from './options.js';
 import { warm } from './warm.js';
 
+export type { Encoding } from '../shared/entry/event.js';
 export type { TlsOptions } from '../shared/origin-pool.js';
 export type { AwsCredentials, CredentialSource } from './credentials.js';
 export type { Accepted } from './invoke.js';
@@ -37,7 +38,6 @@ export type {
   LogTail,
   UploadOptions,
 } from './options.js';
-export type { Encoding } from './wire.js';
 
 const DRY_RUN_TIMEOUT_MS = 30_000;
 

@@ -2,6 +2,7 @@
 import { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
 import type { CallMetrics, JobCall, JobId, JobResult } from '../../core/job.js';
+import { decodeReply, encodeEvent } from '../shared/entry/event.js';
 import type { HttpReply } from '../shared/http.js';
 import type { Place } from '../shared/transport-error.js';
 import type { DataPlane } from './data-plane.js';
@@ -10,7 +11,6 @@ import { functionFailure, reportedFailure } from './function-errors.js';
 import { MAX_ASYNC_EVENT_BYTES, MAX_SYNC_EVENT_BYTES } from './limits.js';
 import { functionNameOf, type Settings } from './options.js';
 import { decodeTail, type LambdaReport, readReport } from './report.js';
-import { decodeReply, encodeEvent } from './wire.js';
 
 /** Where the calls of one job go. */
 interface Route {

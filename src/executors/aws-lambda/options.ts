@@ -4,10 +4,10 @@ import type { Dispatcher } from 'undici';
 import { FaasError } from '../../core/errors.js';
 import type { FunctionConfig, ProviderLimits } from '../../core/executor.js';
 import { checkJobId, type JobId } from '../../core/job.js';
+import type { Encoding } from '../shared/entry/event.js';
 import type { TlsOptions } from '../shared/origin-pool.js';
 import type { CredentialSource } from './credentials.js';
 import { LAMBDA_LIMITS } from './limits.js';
-import type { Encoding } from './wire.js';
 
 export const PROVIDER = 'aws-lambda';
 

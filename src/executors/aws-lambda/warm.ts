@@ -1,12 +1,12 @@
 /** warm: instances that are ready before they are needed, without a run of the job. */
 import { FaasError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
+import { isObject, type WarmEvent } from '../shared/entry/event.js';
 import { inScope } from './control-plane.js';
 import { ENTRY_VARIABLE } from './function-spec.js';
 import type { Invoker } from './invoke.js';
 import type { Lifecycle } from './lifecycle.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
-import { isObject, type WarmEvent } from './wire.js';
 
 const TIMEOUT_MS = 120_000;
 /** Pings that are in flight together need an instance each; a cold start lies between the first and the last. */
@@ -39,7 +39,7 @@ export async function warm(
       // A ping would be an event like any other to it: it would run the job.
       throw refuse(
         'UNSUPPORTED',
-        'does not know warm pings. Package it with packageLambda, or deploy it with `keepWarm`',
+        'does not know warm pings. Package it for the target aws-lambda, or deploy it with `keepWarm`',
       );
     }
     const ping: WarmEvent = { jobferry_warm: true, hold_ms: HOLD_MS };

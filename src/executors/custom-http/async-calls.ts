@@ -3,6 +3,7 @@ import { type Executed, FaasError, type FaasErrorCode } from '../../core/errors.
 import type { CallContext } from '../../core/executor.js';
 import type { JobCall, JobResult } from '../../core/job.js';
 import { CallScope, sleep } from '../../core/scope.js';
+import { OCTETS } from '../shared/call-headers.js';
 import type { HttpReply } from '../shared/http.js';
 import type { Place } from '../shared/transport-error.js';
 import type { AttemptKeys } from './attempt-keys.js';
@@ -13,7 +14,7 @@ import { invocationError, protocolError, replyError } from './errors.js';
 import type { Settings } from './options.js';
 import { readResult, toResult } from './result.js';
 import type { Route, Routes } from './routes.js';
-import { decodeReply, OCTETS, parseObject } from './wire.js';
+import { decodeReply, parseObject } from './wire.js';
 
 /** How long a platform may be unreachable while a stored call is waited for. */
 const OUTAGE_MS = 120_000;

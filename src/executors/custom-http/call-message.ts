@@ -2,15 +2,12 @@
 import { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
 import type { JobCall, Metadata } from '../../core/job.js';
+import { CALL_ID, encodeMetadata, MAX_METADATA_HEADER_BYTES, OCTETS } from '../shared/call-headers.js';
 import type { Message } from './client.js';
 import type { Offer } from './discovery.js';
 import { PROVIDER } from './options.js';
 import type { Route } from './routes.js';
-import { encodeCall, OCTETS } from './wire.js';
-
-const CALL_ID = /^[A-Za-z0-9._:-]{1,128}$/;
-/** Node's servers take 16 KiB of headers in all. */
-const MAX_METADATA_HEADER_BYTES = 8192;
+import { encodeCall } from './wire.js';
 
 /** @throws {FaasError} `executed: no` for a call that cannot be sent. */
 export function callMessage(
@@ -63,7 +60,7 @@ export function deadlineOf(call: JobCall, context: CallContext): number {
 }
 
 function metadataHeader(route: Route, metadata: Metadata): string {
-  const value = Buffer.from(JSON.stringify(metadata)).toString('base64url');
+  const value = encodeMetadata(metadata);
   if (value.length <= MAX_METADATA_HEADER_BYTES) return value;
   throw refuse(
     route,

@@ -1,9 +1,10 @@
 /** A reply to a call -> result, metadata and figures, in either encoding. */
 import type { CallMetrics, JobCall, JobResult, Metadata } from '../../core/job.js';
+import { decodeMetadata, figureOf, OCTETS, stringsOf } from '../shared/call-headers.js';
 import type { HttpReply } from '../shared/http.js';
 import type { Place } from '../shared/transport-error.js';
 import { bodyError, protocolError, type Redact, replyError, requestId } from './errors.js';
-import { decodeReply, isObject, OCTETS, parseObject } from './wire.js';
+import { decodeReply } from './wire.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -66,28 +67,18 @@ function checkJob(echo: unknown, reply: HttpReply, call: JobCall, place: Place):
 
 /** The fields of a JSON reply as they stand in headers. */
 function headerFields(headers: HttpReply['headers']): Fields {
-  const metadata = headers['x-faas-metadata'];
   const coldStart = headers['x-faas-cold-start'];
   return {
-    execution_ms: figure(headers['x-faas-execution-ms']),
-    memory_used_mb: figure(headers['x-faas-memory-used-mb']),
+    execution_ms: figureOf(headers['x-faas-execution-ms']),
+    memory_used_mb: figureOf(headers['x-faas-memory-used-mb']),
     cold_start: coldStart === 'true' ? true : coldStart === 'false' ? false : undefined,
-    metadata:
-      typeof metadata === 'string'
-        ? parseObject(Buffer.from(metadata, 'base64url').toString('utf8'))
-        : undefined,
+    metadata: decodeMetadata(headers['x-faas-metadata']),
   };
 }
 
-function figure(header: string | string[] | undefined): number | undefined {
-  return typeof header === 'string' && /^\d+(\.\d+)?$/.test(header) ? Number(header) : undefined;
-}
-
-/** What was sent, overlaid with what came back. Values that are no strings are dropped. */
+/** What was sent, overlaid with what came back. */
 function mergeMetadata(sent: Metadata, returned: unknown): Metadata {
-  if (!isObject(returned)) return sent;
-  const strings = Object.entries(returned).filter(([, value]) => typeof value === 'string');
-  return { ...sent, ...(Object.fromEntries(strings) as Metadata) };
+  return { ...sent, ...stringsOf(returned) };
 }
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

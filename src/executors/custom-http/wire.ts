@@ -2,9 +2,6 @@
 import { byteArrayRoom, readByteArray, skipSpace, writeByteArray } from '../../core/byte-array-json.js';
 import type { JobId } from '../../core/job.js';
 
-/** The media type of raw bytes. */
-export const OCTETS = 'application/octet-stream';
-
 /** The body of an invoke request. */
 export function encodeCall(jobId: JobId, args: Uint8Array): Buffer {
   const head = `{"job_id":${jobId},"args":`;

@@ -1,10 +1,10 @@
 /**
- * What travels to a function and back. Bytes go as base64: a JSON array of integers, as the custom-FaaS spec 1.0 has
+ * What travels to a function and back where a cloud takes JSON. Bytes go as base64: a JSON array of integers, as the custom-FaaS spec 1.0 has
  * it, is 3.6 times their size, and both ends read that form too. The executor and the entry share this file.
  */
-import { encodeByteArray } from '../../core/byte-array-json.js';
-import { FaasError } from '../../core/errors.js';
-import { checkJobId, type JobCall, type Metadata } from '../../core/job.js';
+import { encodeByteArray } from '../../../core/byte-array-json.js';
+import { FaasError } from '../../../core/errors.js';
+import { checkJobId, type JobCall, type Metadata } from '../../../core/job.js';
 
 export type Encoding = 'base64' | 'number-array';
 
@@ -23,7 +23,7 @@ export function encodeEvent(call: JobCall, deadline: number, encoding: Encoding)
  * Reads an event.
  * @throws {FaasError} INVALID_REQUEST or CONFIG, with the name of the field which is wrong.
  */
-export function decodeEvent(event: unknown, lambdaDeadline = Infinity): JobCall {
+export function decodeEvent(event: unknown, hostDeadline = Infinity): JobCall {
   if (!isObject(event)) throw invalid('The event is not a JSON object.');
   const { call_id: callId, attempt, deadline_ms: deadline, metadata } = event;
   const args = bytesOf(event, 'args');
@@ -33,7 +33,7 @@ export function decodeEvent(event: unknown, lambdaDeadline = Infinity): JobCall 
     args,
     callId: typeof callId === 'string' ? callId : '',
     attempt: typeof attempt === 'number' ? attempt : 1,
-    deadline: Math.min(typeof deadline === 'number' ? deadline : Infinity, lambdaDeadline),
+    deadline: Math.min(typeof deadline === 'number' ? deadline : Infinity, hostDeadline),
     idempotent: false,
     metadata: stringsOf(metadata),
   };

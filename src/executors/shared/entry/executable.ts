@@ -1,19 +1,13 @@
-/** Runs inside Lambda: an executable that speaks the custom-FaaS spec's stdin and stdout, one process a call. */
+/** Runs inside a cloud: an executable that speaks the custom-FaaS spec's stdin and stdout, one process a call. */
 import { spawn } from 'node:child_process';
-import { FaasError, type RemoteError } from '../../core/errors.js';
-import type { JobCall } from '../../core/job.js';
-import { deadlineOf, describe, type LambdaHandler, named, warmReply } from './entry-shape.js';
-import {
-  decodeEvent,
-  decodeReply,
-  encodeEvent,
-  isWarmEvent,
-  type SuccessReply,
-  successReply,
-} from './wire.js';
+import { FaasError, type RemoteError } from '../../../core/errors.js';
+import type { JobCall } from '../../../core/job.js';
+import { decodeReply, encodeEvent } from './event.js';
+import { named } from './named.js';
+import type { CallAnswer, CallRunner } from './runner.js';
 
 /** What 6 MB of result take as an array of integers, and some room. */
-const MAX_OUTPUT_BYTES = 24 * 1024 * 1024;
+const DEFAULT_MAX_OUTPUT_BYTES = 24 * 1024 * 1024;
 const STDERR_TAIL_BYTES = 4096;
 
 interface Ending {
@@ -23,20 +17,15 @@ interface Ending {
   readonly stderrTail: string;
 }
 
-/** The handler of a function that starts `path` for each call. */
-export function executableHandler(path: string): LambdaHandler {
-  return async (event, context) => {
-    if (isWarmEvent(event)) return warmReply(event);
-    try {
-      const call = decodeEvent(event, deadlineOf(context));
-      return read(call, await run(path, call));
-    } catch (thrown) {
-      throw describe(thrown);
-    }
-  };
+/**
+ * Starts `path` for each call.
+ * @param maxOutputBytes of stdout; more is PAYLOAD_TOO_LARGE. Default 24 MiB
+ */
+export function executableRunner(path: string, maxOutputBytes = DEFAULT_MAX_OUTPUT_BYTES): CallRunner {
+  return async (call) => read(call, await run(path, call, maxOutputBytes));
 }
 
-function run(path: string, call: JobCall): Promise<Ending> {
+function run(path: string, call: JobCall, maxOutputBytes: number): Promise<Ending> {
   // Without the Runtime API in its environment, a bundle that could speak both speaks stdin and stdout.
   const { AWS_LAMBDA_RUNTIME_API: _, ...env } = process.env;
   const child = spawn(path, [], { env, detached: true, stdio: 'pipe' });
@@ -59,9 +48,8 @@ function run(path: string, call: JobCall): Promise<Ending> {
   );
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= MAX_OUTPUT_BYTES) chunks.push(chunk);
-    else
-      kill(error('PAYLOAD_TOO_LARGE', 'yes', `The executable printed more than ${MAX_OUTPUT_BYTES} bytes.`));
+    if (bytes <= maxOutputBytes) chunks.push(chunk);
+    else kill(error('PAYLOAD_TOO_LARGE', 'yes', `The executable printed more than ${maxOutputBytes} bytes.`));
   });
   child.stderr.on('data', (chunk: Buffer) => {
     process.stderr.write(chunk);
@@ -82,7 +70,7 @@ function run(path: string, call: JobCall): Promise<Ending> {
   }).finally(() => clearTimeout(timer));
 }
 
-function read(call: JobCall, { how, ok, stdout, stderrTail }: Ending): SuccessReply {
+function read(call: JobCall, { how, ok, stdout, stderrTail }: Ending): CallAnswer {
   const reply = stdout.length === 0 ? undefined : decodeReply(stdout);
   if (reply?.kind === 'failure') {
     const { error: text, error_name: name, error_stack: stack } = reply.fields;
@@ -94,7 +82,8 @@ function read(call: JobCall, { how, ok, stdout, stderrTail }: Ending): SuccessRe
   }
   if (!ok)
     throw remote({ name: 'ExitError', message: `The executable ended with ${how}.`, stack: stderrTail });
-  if (reply?.kind === 'result') return successReply(reply.result, { ...call.metadata, ...reply.metadata });
+  if (reply?.kind === 'result')
+    return { result: reply.result, metadata: { ...call.metadata, ...reply.metadata } };
   throw remote({
     name: 'BadOutput',
     message: `The executable printed ${stdout.length} bytes that are no reply.`,

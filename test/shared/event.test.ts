@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeEvent, decodeReply, encodeEvent, successReply } from '../../src/executors/aws-lambda/wire.js';
-import { callOf, failureOf } from './setup.js';
+import {
+  decodeEvent,
+  decodeReply,
+  encodeEvent,
+  successReply,
+} from '../../src/executors/shared/entry/event.js';
+import { callOf, failureOf } from '../aws-lambda/setup.js';
 
 describe('the wire of a call', () => {
   it.each(['base64', 'number-array'] as const)('carries any call there, as %s', (encoding) => {

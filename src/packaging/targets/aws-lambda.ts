@@ -1,0 +1,22 @@
+/** Packages for AWS Lambda: an `index.mjs` with a `handler`, for Lambda's own Node.js runtimes. */
+import { ownModule } from '../own-package.js';
+import type { PackageTarget } from '../target.js';
+
+const ENTRY = 'executors/aws-lambda/entry';
+
+/** A top-level await is fine here. An executable must run on Amazon Linux 2023 of the function's architecture. */
+export const awsLambda: PackageTarget = {
+  name: 'aws-lambda',
+  format: 'esm',
+  file: 'index.mjs',
+  handlerModule: (jobs) => `
+    import { lambdaHandler, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
+    import { jobsOf } from ${JSON.stringify(ownModule('packaging/bootstrap/jobs'))};
+    export const handler = await startLambda(async () =>
+      lambdaHandler(jobsOf(await import(${JSON.stringify(jobs)}))));`,
+  executableModule: () => `
+    import { executableHandler, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
+    export const handler = await startLambda(async () => executableHandler(import.meta.dirname + '/function'));`,
+  // Tells the executor that this package knows warm pings and secrets.
+  files: () => [{ path: 'jobferry-lambda.json', bytes: '{"entry":1}\n' }],
+};
