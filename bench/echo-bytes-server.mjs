@@ -25,15 +25,14 @@ const answers = {
 };
 
 const server = createServer(async (request, response) => {
-  const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
+  const body = await read(request);
   if (request.url === '/api') {
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify(about));
     return;
   }
   const type = request.headers['content-type'];
-  const answer = answers[type](Buffer.concat(chunks));
+  const answer = answers[type](body);
   response.writeHead(200, {
     'content-type': type,
     'x-faas-job-id': '0',
@@ -42,3 +41,13 @@ const server = createServer(async (request, response) => {
   response.end(answer);
 });
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+
+/** Into one buffer of the announced length: what a server does that cares for large bodies. */
+function read(request) {
+  const body = Buffer.allocUnsafeSlow(Number(request.headers['content-length'] ?? 0));
+  let length = 0;
+  request.on('data', (chunk) => {
+    length += chunk.copy(body, length);
+  });
+  return new Promise((resolve) => request.on('end', () => resolve(body)));
+}

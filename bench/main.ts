@@ -1,8 +1,10 @@
-/** `npm run bench [-- --rounds N] [http|import|local|payload|platform …]`: ratios, measured side by side in this one run. */
+/** `npm run bench [-- --rounds N] [http|lambda|import|local|packaging|payload|platform …]`: ratios, measured side by side in this one run. */
 import { parseArgs } from 'node:util';
 import { httpBench } from './http.ts';
 import { importBench } from './imports.ts';
+import { lambdaBench } from './lambda.ts';
 import { localBench } from './local.ts';
+import { packagingBench } from './packaging.ts';
 import { payloadBench } from './payload.ts';
 import { platformBench } from './platform.ts';
 
@@ -13,8 +15,10 @@ const { values, positionals } = parseArgs({
 const rounds = Number(values.rounds);
 const benches: Record<string, (rounds: number) => Promise<void>> = {
   http: httpBench,
+  lambda: lambdaBench,
   import: importBench,
   local: localBench,
+  packaging: packagingBench,
   payload: payloadBench,
   platform: platformBench,
 };

@@ -26,7 +26,7 @@ export async function payloadBench(rounds: number): Promise<void> {
     const origin = `http://127.0.0.1:${port}`;
     const binary = ferry(origin);
     const unit = 'calls/s, one at a time';
-    const base64Rows = await compare([json(origin, 'base64', 10), binary], rounds);
+    const base64Rows = await compare([json(origin, 'base64', 10), byHand(origin), binary], rounds);
     print('(6) 1 MB there and back through HttpFaasExecutor (spec 1.1) against JSON', unit, base64Rows, {
       [binary.name]: '10x',
     });
@@ -56,6 +56,20 @@ function ferry(origin: string): Variant {
         count += 1;
         const call: JobCall = { jobId: 0, args, callId: `bench-${count}`, ...facts };
         return (await executor.invoke(call, callContext())).result.length;
+      }),
+  };
+}
+
+/** The floor of the machine: the same bytes without a client of ours. */
+function byHand(origin: string): Variant {
+  const pool = new Pool(origin);
+  const headers = { 'content-type': 'application/octet-stream' };
+  return {
+    name: 'undici by hand, binary',
+    measure: () =>
+      rate(100, async () => {
+        const { body } = await pool.request({ path: '/', method: 'POST', headers, body: args });
+        return (await body.arrayBuffer()).byteLength;
       }),
   };
 }
