@@ -36,7 +36,6 @@ describe('a custom runtime: the bootstrap of packageHandler behind the Runtime A
     'jobferry-job-8': (event: unknown) => runtime.call(event),
   };
   const custom = {
-    encoding: 'number-array',
     aws: { role: 'arn:aws:iam::123456789012:role/jobs', runtime: 'provided.al2023' },
   } as const;
 
@@ -49,6 +48,14 @@ describe('a custom runtime: the bootstrap of packageHandler behind the Runtime A
       expect(JSON.parse(Buffer.from(result).toString())).toBe(text.toUpperCase() + call.callId);
       expect(metadata).toEqual({ a: 'ö' });
     }
+  });
+
+  it('reads integers too, for those who tell the executor to send them', async () => {
+    await using it = await bench({ raw }, { ...custom, encoding: 'number-array' });
+    await it.executor.deployJob(7, await packageFiles([{ path: 'bootstrap', bytes: 'x', mode: 0o755 }]));
+    const call = callOf(7, { args: Buffer.from('"quiet"') });
+    const { result } = await it.executor.invoke(call, callContext());
+    expect(JSON.parse(Buffer.from(result).toString())).toBe(`QUIET${call.callId}`);
   });
 
   it('reports what the handler threw', async () => {

@@ -4,7 +4,7 @@ import { readBinaryRequest, readRequest } from '../../src/packaging/bootstrap/re
 
 describe('reading a request', () => {
   const read = (value: unknown) =>
-    readRequest(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+    readRequest(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))).call;
 
   it('agrees with JSON.parse whatever else the request holds, and in any order', () => {
     const fields = fc.record({
@@ -46,10 +46,23 @@ describe('reading a request', () => {
     ['a fraction', { job_id: 1, args: [1.5] }],
     ['no job id', { args: [] }],
     ['a job id beyond 32 bits (origin-defects 0.19)', { job_id: 2 ** 32 + 1, args: [] }],
+    ['base64 with a stranger in it', { job_id: 1, args_base64: 'YW!Jj' }],
+    ['base64 that is no text', { job_id: 1, args_base64: 7 }],
     ['a list', []],
     ['no JSON', 'hello'],
     ['nothing', ''],
   ])('refuses %s', (_, value) => expect(() => read(value)).toThrow());
+
+  it('takes base64 where a cloud sends it, and says so, for the answer', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (args) => {
+        const text = JSON.stringify({ job_id: 1, args_base64: Buffer.from(args).toString('base64') });
+        const { call, form } = readRequest(Buffer.from(text));
+        expect([form, ...call.args]).toEqual(['base64', ...args]);
+      }),
+    );
+    expect(readRequest(Buffer.from('{"job_id":1,"args":[]}')).form).toBe('array');
+  });
 
   it('works with what a platform of spec 1.0 sends: nothing but id and args', () => {
     expect(read({ job_id: 7, args: [1] })).toMatchObject({ attempt: 1, deadline: Infinity, metadata: {} });
@@ -84,7 +97,7 @@ describe('reading a binary-1 request', () => {
       fc.property(fields, fc.constantFrom(0, 1), fc.constantFrom('', '\n', '\n\n'), (value, indent, end) => {
         const text = Buffer.from(JSON.stringify(value, null, indent) + end);
         expect(readBinaryRequest(text)).toBeUndefined();
-        expect([...readRequest(text).args]).toEqual(value.args);
+        expect([...readRequest(text).call.args]).toEqual(value.args);
       }),
     );
   });

@@ -13,8 +13,9 @@ import { readBinaryRequest, readRequest } from './request.js';
  * @throws whatever went wrong; `describeFailure` puts it in the words of the wire.
  */
 export async function answer(findJob: FindJob, request: Buffer, deadlineMs?: number): Promise<Buffer> {
-  const call = readRequest(request, deadlineMs);
-  return jsonAnswer(await run(findJob, call), call.metadata);
+  const { call, form } = readRequest(request, deadlineMs);
+  const result = await run(findJob, call);
+  return form === 'array' ? jsonAnswer(result, call.metadata) : base64Answer(result, call.metadata);
 }
 
 /** The same for a request in either form, answered in the form it came in. */
@@ -37,6 +38,12 @@ async function run(findJob: FindJob, call: JobCall): Promise<Uint8Array> {
 function jsonAnswer(result: Uint8Array, metadata: Metadata): Buffer {
   const rest = `,"success":true,"metadata":${JSON.stringify(metadata)}}`;
   return Buffer.concat([Buffer.from('{"result":'), encodeByteArray(result), Buffer.from(rest)]);
+}
+
+function base64Answer(result: Uint8Array, metadata: Metadata): Buffer {
+  return Buffer.from(
+    JSON.stringify({ result_base64: Buffer.from(result).toString('base64'), success: true, metadata }),
+  );
 }
 
 function binaryAnswer(result: Uint8Array, metadata: Metadata): Buffer {

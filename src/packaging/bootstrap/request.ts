@@ -2,14 +2,17 @@
 import { readByteArray } from '../../core/byte-array-json.js';
 import { checkJobId, type JobCall, type Metadata } from '../../core/job.js';
 
+/** How bytes stand in a JSON request; the answer uses the same. */
+export type JsonForm = 'array' | 'base64';
+
 /**
  * Reads `{job_id, args, call_id?, attempt?, deadline_ms?, metadata?}`. Only the first two are mandatory: a platform
- * of spec 1.0 sends nothing else.
+ * of spec 1.0 sends nothing else. The events of the Lambda executor have `args_base64` in place of `args`.
  * @throws {TypeError} that names the field which is wrong.
  */
-export function readRequest(text: Buffer, deadlineMs = Infinity): JobCall {
-  const { fields, args } = readFields(text);
-  return toCall(fields, args, deadlineMs);
+export function readRequest(text: Buffer, deadlineMs = Infinity): { call: JobCall; form: JsonForm } {
+  const { fields, args, form } = readFields(text);
+  return { call: toCall(fields, args, deadlineMs), form };
 }
 
 const LINE_END = 0x0a;
@@ -60,11 +63,13 @@ function parseLine(line: Buffer): Fields | undefined {
   }
 }
 
-function readFields(text: Buffer): { fields: Fields; args: Uint8Array } {
+function readFields(text: Buffer): { fields: Fields; args: Uint8Array; form: JsonForm } {
   const fast = readFast(text);
-  if (fast !== undefined) return fast;
+  if (fast !== undefined) return { ...fast, form: 'array' };
   const fields = parseObject(text.toString('utf8'));
-  return { fields, args: readArgs(fields['args']) };
+  const { args, args_base64: base64 } = fields;
+  if (args === undefined && base64 !== undefined) return { fields, args: readBase64(base64), form: 'base64' };
+  return { fields, args: readArgs(args), form: 'array' };
 }
 
 const ARGS_KEY = '"args":';
@@ -104,6 +109,15 @@ function readArgs(args: unknown): Uint8Array {
     bytes[index] = value as number;
   });
   return bytes;
+}
+
+/** Node leaves out the characters it does not know: the length tells of them. */
+function readBase64(text: unknown): Uint8Array {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : undefined;
+  if (bytes === undefined || bytes.toString('base64') !== text) {
+    throw new TypeError('"args_base64" of the request is not base64.');
+  }
+  return new Uint8Array(bytes);
 }
 
 function readMetadata(value: unknown): Metadata {
