@@ -1,4 +1,4 @@
-/** `npm run bench [-- --rounds N] [http|lambda|import|local|packaging|payload|platform …]`: ratios, measured side by side in this one run. */
+/** `npm run bench [-- --rounds N] [http|lambda|import|local|packaging|payload|platform|targets …]`: ratios, measured side by side in this one run. */
 import { parseArgs } from 'node:util';
 import { httpBench } from './http.ts';
 import { importBench } from './imports.ts';
@@ -7,6 +7,7 @@ import { localBench } from './local.ts';
 import { packagingBench } from './packaging.ts';
 import { payloadBench } from './payload.ts';
 import { platformBench } from './platform.ts';
+import { targetsBench } from './targets.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,6 +22,7 @@ const benches: Record<string, (rounds: number) => Promise<void>> = {
   packaging: packagingBench,
   payload: payloadBench,
   platform: platformBench,
+  targets: targetsBench,
 };
 const unknown = positionals.filter((name) => benches[name] === undefined);
 if (unknown.length > 0 || !(rounds >= 1)) {

@@ -14,7 +14,7 @@ const SERVER = fileURLToPath(new URL('./platform-server.mjs', import.meta.url));
 /** Where a function finds its interpreter, and a bare start as well. */
 const PATH = [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
 const BALLAST_MB = 500;
-const BOOTSTRAPS: Readonly<Record<'sh' | 'node', string>> = {
+export const BOOTSTRAPS: Readonly<Record<'sh' | 'node', string>> = {
   sh: `#!/bin/sh\ncat > /dev/null; printf '{"result":[1]}'\n`,
   node: `#!/usr/bin/env node
 const { args } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
@@ -106,7 +106,7 @@ interface Server {
   ask(line: string): Promise<string>;
 }
 
-async function startServer(options: object, ballastMb = 0): Promise<Server> {
+export async function startServer(options: object, ballastMb = 0): Promise<Server> {
   const child = spawn(
     process.execPath,
     [SERVER, JSON.stringify({ options: { port: 0, ...options }, ballastMb })],
@@ -128,7 +128,7 @@ async function startServer(options: object, ballastMb = 0): Promise<Server> {
   };
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+export async function stop(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
   child.stdin?.end();
   await ended;
@@ -142,7 +142,7 @@ function write(folder: string, name: 'sh' | 'node'): string {
   return file;
 }
 
-async function deploy(url: string, name: 'sh' | 'node'): Promise<void> {
+export async function deploy(url: string, name: 'sh' | 'node'): Promise<void> {
   const { bytes } = await packageFiles([
     { path: 'bootstrap', bytes: Buffer.from(BOOTSTRAPS[name]), mode: 0o755 },
   ]);
@@ -162,15 +162,16 @@ function called(name: string, url: string, id: string, calls: number, pauseMs: n
   return { name, measure: () => rate(calls, () => call(pool, id), pauseMs) };
 }
 
-async function call(pool: Pool, id: string): Promise<void> {
+export async function call(pool: Pool, id: string): Promise<{ readonly cold_start?: boolean }> {
   const { body } = await pool.request({
     path: `/api/functions/${id}/invoke`,
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"job_id":0,"args":[1]}',
   });
-  const { success } = (await body.json()) as { success: boolean };
-  if (!success) throw new Error(`a call of ${id} failed`);
+  const reply = (await body.json()) as { success: boolean; cold_start?: boolean };
+  if (!reply.success) throw new Error(`a call of ${id} failed`);
+  return reply;
 }
 
 async function bareStart(file: string): Promise<void> {
@@ -180,7 +181,7 @@ async function bareStart(file: string): Promise<void> {
   await once(child, 'close');
 }
 
-async function rate(calls: number, act: () => Promise<void>, pauseMs: number): Promise<number> {
+async function rate(calls: number, act: () => Promise<unknown>, pauseMs: number): Promise<number> {
   let busyMs = 0;
   for (let n = 0; n < calls; n += 1) {
     await new Promise((resolve) => setTimeout(resolve, pauseMs));

@@ -51,7 +51,7 @@ describe('keys', () => {
 describe('a platform that demands keys', () => {
   it('does not start without one that can be used', async () => {
     const dataDir = await tempFolder();
-    const refused = /holds none that can be used. Make one with createKey\(/;
+    const refused = /holds none that can be used. Make one with: jobferry keys create/;
     await expect(startPlatform({ port: 0, dataDir, requireKey: true })).rejects.toThrow(refused);
     await createKey({ dataDir, name: 'old', expiresAt: new Date(Date.now() - 1) });
     await revokeKey({ dataDir, id: (await createKey({ dataDir, name: 'lost' })).id });

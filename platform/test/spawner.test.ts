@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -172,7 +173,7 @@ describe('a platform whose spawner dies', () => {
   });
 });
 
-describe('kill -9 of a platform with a bootstrap that waits', () => {
+describe('a platform in a process of its own', () => {
   let home: string;
   let built: string;
 
@@ -184,7 +185,7 @@ describe('kill -9 of a platform with a bootstrap that waits', () => {
   });
   afterAll(() => rm(home, { recursive: true, force: true }));
 
-  it('is not taken for the end of an empty input, and ends it', async () => {
+  it('killed with -9 is not taken by a waiting bootstrap for the end of an empty input, and ends it', async () => {
     for (let round = 0; round < 3; round++) {
       const platform = await spawnPlatform(built, { port: 0, dataDir: join(home, 'data') });
       await platform.deploy('careless', sh(`echo > ${home}/started; cat > /dev/null; echo > ${home}/ran`));
@@ -197,6 +198,27 @@ describe('kill -9 of a platform with a bootstrap that waits', () => {
         'nothing of the function is left',
       );
       expect(existsSync(join(home, 'ran'))).toBe(false);
+    }
+  });
+
+  it('hands no function the files that whoever started it left open (ENV-5)', async () => {
+    const platform = await spawnPlatform(
+      built,
+      { port: 0, dataDir: join(home, 'data') },
+      join(home, 'left-open'),
+    );
+    try {
+      // As seen by /proc, whatever their number.
+      const look = (pid: string) => `ls -l /proc/${pid}/fd | grep -c left-open || true`;
+      const count = execFileSync('sh', ['-c', look(String(platform.child.pid))], {
+        encoding: 'utf8',
+      });
+      expect(count).toBe('1\n');
+      const script = `cat > /dev/null; printf '{"result":[%s]}' "$(${look('$$')})"`;
+      await platform.deploy('curious', sh(script));
+      expect((await platform.invoke('curious')).body.result).toEqual([0]);
+    } finally {
+      await platform.kill();
     }
   });
 });

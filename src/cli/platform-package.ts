@@ -10,7 +10,7 @@ export interface PlatformPackage {
     readonly isolation?: 'required' | 'best-effort' | 'off';
   }): Promise<{
     readonly url: string;
-    readonly isolation: Readonly<Record<string, unknown>>;
+    readonly isolation: Isolation;
     close(): Promise<void>;
   }>;
   createKey(options: {
@@ -21,6 +21,15 @@ export interface PlatformPackage {
   }): Promise<KeyRecord & { readonly key: string }>;
   listKeys(options: { readonly dataDir: string }): Promise<KeyRecord[]>;
   revokeKey(options: { readonly dataDir: string; readonly id: string }): Promise<boolean>;
+}
+
+export interface Isolation {
+  readonly mode: string;
+  readonly memory: string;
+  readonly processTree: string;
+  readonly network: string;
+  /** Why it is not stronger. */
+  readonly reason?: string;
 }
 
 export type KeyRight = 'read' | 'invoke' | 'deploy';

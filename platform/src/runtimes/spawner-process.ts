@@ -13,7 +13,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 
@@ -46,11 +46,30 @@ const [, , socketPath = ''] = process.argv;
 const starts = new Map<string, Start>();
 const running = new Set<ChildProcess>();
 
+closeInherited();
+
 const server = createServer((socket) => {
   socket.on('error', () => {});
   onLine(socket, (line) => greet(socket, JSON.parse(line) as Greeting));
 });
 server.listen(socketPath, () => process.stdout.write('ready\n'));
+
+/**
+ * Whoever started the platform may have left files open in it, and every process it starts would have them too. Node
+ * marks its own as closed at exec; what is not marked came from outside.
+ */
+function closeInherited(): void {
+  const CLOEXEC = 0o2000000;
+  for (const name of readdirSync('/proc/self/fdinfo')) {
+    try {
+      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'latin1'))?.[1];
+      const isInherited = flags !== undefined && (Number.parseInt(flags, 8) & CLOEXEC) === 0;
+      if (Number(name) > 2 && isInherited) closeSync(Number(name));
+    } catch {
+      // The folder's own descriptor: closed by now.
+    }
+  }
+}
 
 // The platform holds the other end: it closes, however the platform ends.
 process.stdin.on('close', () => {

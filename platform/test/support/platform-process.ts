@@ -38,19 +38,24 @@ export async function buildPlatform(folder: string): Promise<string> {
   return `${folder}/index.js`;
 }
 
-export async function spawnPlatform(built: string, options: object): Promise<PlatformProcess> {
+/** @param leftOpen a file that the process inherits as descriptor 251, as from a careless parent */
+export async function spawnPlatform(
+  built: string,
+  options: object,
+  leftOpen?: string,
+): Promise<PlatformProcess> {
   const script = `
     const { startPlatform } = await import(process.argv[1]);
     const platform = await startPlatform(JSON.parse(process.argv[2]));
     console.log(platform.url);`;
-  const child = spawn(
-    process.execPath,
-    ['--input-type=module', '-e', script, built, JSON.stringify({ isolation: 'off', ...options })],
-    {
-      env: { PATH: process.env['PATH'] ?? '' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const args = ['--input-type=module', '-e', script, built, JSON.stringify({ isolation: 'off', ...options })];
+  // Node closes low descriptors for its children by itself, but not one behind a gap.
+  const command = leftOpen === undefined ? [] : ['bash', '-c', 'exec 251<>"$0"; exec "$@"', leftOpen];
+  const [file = '', ...rest] = [...command, process.execPath, ...args];
+  const child = spawn(file, rest, {
+    env: { PATH: process.env['PATH'] ?? '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout });
   const [url] = (await Promise.race([once(lines, 'line'), once(child, 'exit').then(() => [''])])) as [string];
   if (url === '') throw new Error('the platform did not start');

@@ -1,7 +1,7 @@
 /** `jobferry dev`: the platform on this machine, until Ctrl-C. */
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
-import { loadPlatform } from '../platform-package.js';
+import { type Isolation, loadPlatform } from '../platform-package.js';
 import type { Finish } from '../program.js';
 import { integer } from '../target.js';
 
@@ -27,25 +27,32 @@ export function devCommand(finish: Finish): Command {
     .option('--data <dir>', 'where deployed functions are kept', '.jobferry')
     .option('--require-key', 'demand a key on 127.0.0.1 too')
     .addOption(
-      new Option('--isolation <how>', 'bubblewrap around functions; default best-effort').choices([
-        'required',
-        'best-effort',
-        'off',
-      ]),
+      new Option(
+        '--isolation <how>',
+        'bubblewrap around functions, without network; default best-effort',
+      ).choices(['required', 'best-effort', 'off']),
     )
     .addHelpText('after', '\nExample:\n  $ jobferry dev --port 9000 --data /var/lib/jobferry')
     .action(async (options: DevOptions) => {
       const ended = signalled();
       const platform = await start(options);
       console.log(`jobferry platform ready on ${platform.url}`);
-      const { mode, memory, processTree } = platform.isolation;
-      console.log(
-        `data in ${options.data}; isolation ${mode}, memory by ${memory}, process tree by ${processTree}`,
-      );
+      console.log(`data in ${options.data}; ${isolationText(platform.isolation)}`);
       await ended;
       await platform.close();
       finish({ lines: ['jobferry platform closed'], data: { url: platform.url } });
     });
+}
+
+/** What functions may do here, and why no less. */
+function isolationText({ mode, memory, processTree, network, reason }: Isolation): string {
+  return [
+    `isolation ${mode}`,
+    `memory by ${memory}`,
+    `process tree by ${processTree}`,
+    network === 'none' ? 'functions have no network' : 'functions have the network of this machine',
+    ...(reason === undefined ? [] : [reason]),
+  ].join(', ');
 }
 
 async function start({ port, data, ...options }: DevOptions) {
