@@ -1,16 +1,16 @@
 /**
  * Deploys a job to AWS Lambda, runs it there and cleans up. Needs AWS credentials in the usual places, and
- * JOBFERRY_LAMBDA_ROLE: the ARN of the role the function runs as. AWS_ENDPOINT_URL_LAMBDA sends it to an emulator.
+ * JOBFERRY_AWS_ROLE: the ARN of the role the function runs as. AWS_ENDPOINT_URL_LAMBDA sends it to an emulator.
  */
 import { JobRunner } from 'jobferry';
 import { LambdaExecutor } from 'jobferry/aws-lambda';
 import { packageHandler } from 'jobferry/packaging';
 import { primes } from './jobs.ts';
 
-const role = process.env['JOBFERRY_LAMBDA_ROLE'];
-if (role === undefined)
-  throw new Error('Set JOBFERRY_LAMBDA_ROLE to the ARN of the role the function runs as.');
+const role = process.env['JOBFERRY_AWS_ROLE'];
+if (role === undefined) throw new Error('Set JOBFERRY_AWS_ROLE to the ARN of the role the function runs as.');
 
+let failed = 0;
 const executor = new LambdaExecutor({
   aws: { role },
   functionName: (jobId) => `jobferry-example-${jobId}`,
@@ -26,12 +26,14 @@ try {
   await JobRunner.builder()
     .job(primes)
     .producer([10_000, 20_000].map((limit) => primes.call(limit)))
-    .consumer(({ status, value, ranOn, error }) =>
-      console.log(status, value ?? error?.message, `on ${ranOn}`),
-    )
+    .consumer(({ status, value, ranOn, error }) => {
+      console.log(status, value ?? error?.message, `on ${ranOn}`);
+      if (status !== 'ok') failed += 1;
+    })
     .withFaasExecutor(primes.id, executor)
     .run();
 } finally {
   await executor.undeployJob(primes.id);
   await executor.close();
 }
+process.exitCode = failed === 0 ? 0 : 1;

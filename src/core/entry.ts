@@ -26,6 +26,34 @@ export async function runJob(
   }
 }
 
+/**
+ * The same, piece by piece: a handler that returns an AsyncIterable of bytes gives its pieces, any other its encoded
+ * output as one piece.
+ * @throws {FaasError} as `runJob`, also from the iteration
+ */
+export async function* runJobStream(
+  job: AnyJob,
+  call: JobCall,
+  context: Pick<CallContext, 'deadline' | 'signal'>,
+  provider: string,
+): AsyncGenerator<Uint8Array> {
+  const input = decodeInput(job, call.args);
+  const output = await runHandler(job, input, jobContext(call, job.name, context), provider);
+  if (!isAsyncIterable(output)) {
+    yield encodeWith(job.codec.output, output, `The output of job "${job.name}"`);
+    return;
+  }
+  try {
+    yield* output;
+  } catch (thrown) {
+    throw functionError(thrown, { provider, functionName: job.name });
+  }
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<Uint8Array> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}
+
 /** Validates, runs the handler, and turns what it throws into a FUNCTION_ERROR. Values in, values out. */
 export async function runHandler(
   job: AnyJob,

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import JSZip from 'jszip';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Artifact } from '../../src/core/executor.js';
@@ -154,6 +155,25 @@ describe('a packaged handler', () => {
       errorType: 'FaasError.CONFIG.no',
       errorMessage: 'The package cannot be loaded: TypeError: no database url',
     });
+  });
+
+  it('streams what a handler yields, in a runtime that knows streams', async () => {
+    const entry = await source(
+      'pieces.ts',
+      `import { defineJob } from 'jobferry';
+       export const pieces = defineJob({ id: 7, name: 'pieces', handler: (n: number) =>
+         (async function* () { for (let i = 0; i < n; i += 1) yield Buffer.from('<' + i + '>'); })() });`,
+    );
+    const zip = await JSZip.loadAsync((await packageHandler({ target: 'aws-lambda', entry })).bytes);
+    const index = join(folder, 'streaming.mjs');
+    await writeFile(index, (await zip.file('index.mjs')?.async('nodebuffer')) ?? '');
+    const runtime = `
+      globalThis.awslambda = { streamifyResponse: (handler) => handler };
+      const { stream } = await import(process.argv[1]);
+      await stream(JSON.parse(process.argv[2]), process.stdout, { getRemainingTimeInMillis: () => 9999 });`;
+    const args = ['--input-type=module', '-e', runtime, index, JSON.stringify(eventOf(7, '3'))];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: {} });
+    expect(await text(child.stdout)).toBe('<0><1><2>');
   });
 
   it('origin-defects 0.21: has the same bytes in any folder', async () => {

@@ -70,6 +70,7 @@ describe('every request and every reply of the fake is valid under AWS’s model
     await it.executor.deployJob(1, otherArtifact, { ...FULL, env: { BB: '2' } });
     await it.executor.invoke(callOf(1), callContext());
     await it.executor.invokeAsync(callOf(1), callContext());
+    for await (const _ of it.executor.invokeStream(callOf(1), callContext()));
     await it.executor.dryRun(1);
     await it.executor.warm(1, 2);
     await it.executor.listDeployments();
@@ -118,6 +119,7 @@ describe('every request and every reply of the fake is valid under AWS’s model
         'GetFunctionConfiguration',
         'GetProvisionedConcurrencyConfig',
         'Invoke',
+        'InvokeWithResponseStream',
         'ListFunctions',
         'PublishVersion',
         'PutFunctionConcurrency',

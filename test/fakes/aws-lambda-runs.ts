@@ -4,8 +4,12 @@
  * (API reference, Invoke; developer guide, "Monitoring", "Lambda quotas").
  */
 import { randomUUID } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { AnyJob } from '../../src/core/define-job.js';
-import { lambdaHandler } from '../../src/executors/aws-lambda/entry.js';
+import { lambdaHandler, lambdaStream } from '../../src/executors/aws-lambda/entry.js';
+import type { StreamHandler } from '../../src/executors/aws-lambda/entry-shape.js';
+import { invokeComplete, payloadChunk } from './aws-event-stream.js';
 import { AwsRefusal, type FakeFunction, type FakeFunctions, type Json } from './aws-lambda-functions.js';
 import { checkInvocable } from './aws-lambda-operations.js';
 
@@ -34,11 +38,15 @@ export class FakeRuns {
   readonly executions = new Map<string, number>();
   readonly #functions: FakeFunctions;
   readonly #handler: ReturnType<typeof lambdaHandler>;
+  readonly #stream: StreamHandler;
   readonly #raw: Readonly<Record<string, RawHandler>>;
 
   constructor(functions: FakeFunctions, jobs: readonly AnyJob[], raw: Readonly<Record<string, RawHandler>>) {
     this.#functions = functions;
     this.#handler = lambdaHandler(jobs);
+    // What Lambda's Node.js runtimes put there.
+    Object.assign(globalThis, { awslambda: { streamifyResponse: (handler: StreamHandler) => handler } });
+    this.#stream = lambdaStream(jobs) as StreamHandler;
     this.#raw = raw;
   }
 
@@ -78,6 +86,38 @@ export class FakeRuns {
         }),
       },
       body: run.body,
+    };
+  }
+
+  /** InvokeWithResponseStream: a function that fails has sent its pieces before, and says so at the end of a 200. */
+  async stream({ name, qualifier, body }: RunRequest): Promise<RunReply> {
+    const configuration = checkInvocable(this.#functions, name, qualifier);
+    const timeoutMs = Number(configuration['Timeout']) * 1000;
+    const output = new PassThrough();
+    const pieces: Buffer[] = [];
+    output.on('data', (piece: Buffer) => pieces.push(payloadChunk(piece)));
+    const failure = await this.#stream(readEvent(body), output, {
+      getRemainingTimeInMillis: () => timeoutMs,
+    }).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    if (failure === undefined) await buffer(output);
+    const end =
+      failure === undefined
+        ? invokeComplete()
+        : invokeComplete({
+            ErrorCode: 'Unhandled',
+            ErrorDetails: JSON.stringify({ errorType: failure.name, errorMessage: failure.message }),
+          });
+    return {
+      status: 200,
+      headers: {
+        'x-amzn-requestid': randomUUID(),
+        'x-amz-executed-version': String(configuration['Version']),
+        'content-type': 'application/vnd.amazon.eventstream',
+      },
+      body: Buffer.concat([...pieces, end]),
     };
   }
 

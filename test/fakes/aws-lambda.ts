@@ -196,14 +196,12 @@ async function perform(
 ): Promise<RunReply> {
   const url = new URL(target, 'http://fake');
   switch (operation) {
-    case 'Invoke': {
+    case 'Invoke':
+    case 'InvokeWithResponseStream': {
       const name = decodeURIComponent(url.pathname.split('/')[3] ?? '');
-      return fake.runs.invoke({
-        name,
-        qualifier: url.searchParams.get('Qualifier') ?? undefined,
-        headers,
-        body,
-      });
+      const qualifier = url.searchParams.get('Qualifier') ?? undefined;
+      const run = { name, qualifier, headers, body };
+      return operation === 'Invoke' ? fake.runs.invoke(run) : fake.runs.stream(run);
     }
     case 'FilterLogEvents':
       return jsonReply(200, filterLogEvents(fake, JSON.parse(body.toString('utf8')) as Json));
@@ -232,6 +230,9 @@ function operationOf(method: string, target: string, headers: IncomingMessage['h
   const rpc = headers['x-amz-target'];
   if (rpc !== undefined) return String(rpc).split('.').at(-1) ?? 'unknown';
   if (method === 'POST' && /^\/2015-03-31\/functions\/[^/]+\/invocations$/.test(path)) return 'Invoke';
+  if (method === 'POST' && /^\/2021-11-15\/functions\/[^/]+\/response-streaming-invocations$/.test(path)) {
+    return 'InvokeWithResponseStream';
+  }
   const found = OPERATIONS.find((candidate) => candidate.method === method && candidate.path.test(path));
   if (found !== undefined) return found.name;
   if (/^\/\d{4}-\d\d-\d\d\//.test(path)) return 'unknown';

@@ -3,12 +3,12 @@ import type { LambdaClient } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
 import { retryDelayMs } from '../../core/retry-policy.js';
 import { CallScope, cancelled, sleep } from '../../core/scope.js';
+import { importPeer } from '../shared/peers.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { AwsCredentials } from './credentials.js';
 import type { DataPlane } from './data-plane.js';
 import { isExpired, type Refusal, refusalError } from './errors.js';
 import type { Settings } from './options.js';
-import { importPeer } from './peers.js';
 
 export type LambdaSdk = typeof import('@aws-sdk/client-lambda');
 
@@ -85,7 +85,11 @@ export class ControlPlane {
 
   async #once<Output>(functionName: string, scope: CallScope, work: Work<Output>): Promise<Output> {
     this.#plane.assertOpen();
-    const sdk = await importPeer('@aws-sdk/client-lambda', () => import('@aws-sdk/client-lambda'));
+    const sdk = await importPeer(
+      'LambdaExecutor',
+      '@aws-sdk/client-lambda',
+      () => import('@aws-sdk/client-lambda'),
+    );
     const used = await this.#plane.credentials.get();
     try {
       return await this.#call(functionName, scope, work, sdk);

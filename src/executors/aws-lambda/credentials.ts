@@ -1,7 +1,7 @@
 /** Who we are to AWS: fixed keys, a function, or the SDK's default chain. Renewed early, by one request for all calls. */
 import { FaasError } from '../../core/errors.js';
+import { importPeer } from '../shared/peers.js';
 import { PROVIDER } from './options.js';
-import { importPeer } from './peers.js';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -99,6 +99,7 @@ export class CredentialCache {
   async #defaultChain() {
     if (this.#chain === undefined) {
       const { defaultProvider } = await importPeer(
+        'LambdaExecutor',
         '@aws-sdk/credential-provider-node',
         () => import('@aws-sdk/credential-provider-node'),
         'or pass `credentials`',

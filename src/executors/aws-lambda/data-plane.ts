@@ -2,6 +2,7 @@
 import type { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
 import { exchange, type HttpReply, untilCancelled } from '../shared/http.js';
+import { type HttpStream, openStream } from '../shared/http-stream.js';
 import { OriginPool } from '../shared/origin-pool.js';
 import type { Place } from '../shared/transport-error.js';
 import { type AwsCredentials, CredentialCache } from './credentials.js';
@@ -53,6 +54,26 @@ export class DataPlane {
     return better === undefined ? reply : this.#exchange(request, better, place, context);
   }
 
+  /**
+   * The same for a reply that is read while it comes. A refusal is read whole, as `send` gives it.
+   * @throws {FaasError} when there is no reply.
+   */
+  async stream(
+    request: Signable,
+    place: Place,
+    context: Pick<CallContext, 'onCancel' | 'signal'>,
+  ): Promise<HttpStream | HttpReply> {
+    if (this.#closing !== undefined) throw closed(place);
+    const credentials = await untilCancelled(Promise.resolve(this.credentials.get()), place, context);
+    const reply = await this.#open(request, credentials, place, context);
+    if (reply.status === 200) return reply;
+    const refusal = await whole(reply);
+    const better = await this.#betterSigner(refusal, credentials, place, context);
+    if (better === undefined) return refusal;
+    const second = await this.#open(request, better, place, context);
+    return second.status === 200 ? second : whole(second);
+  }
+
   /** Takes the caller's own credentials out of a text that came from outside. */
   readonly redact: Redact = (text) => {
     let clean = text;
@@ -85,6 +106,19 @@ export class DataPlane {
     return refused;
   }
 
+  async #open(
+    request: Signable,
+    credentials: AwsCredentials,
+    place: Place,
+    context: Pick<CallContext, 'onCancel' | 'signal'>,
+  ): Promise<HttpStream> {
+    const headers = this.#signer.sign(request, credentials, Date.now() + this.#skewMs);
+    const { path, body } = request;
+    const message = { origin: this.#settings.origin, method: 'POST' as const, path, headers, body };
+    const dispatcher = await untilCancelled(this.#pool.open(), place, context);
+    return openStream(dispatcher, message, place, context.signal, SILENCE_TIMEOUT_MS);
+  }
+
   #exchange(
     request: Signable,
     credentials: AwsCredentials,
@@ -100,6 +134,18 @@ export class DataPlane {
       exchange(dispatcher, message, place, context),
     );
   }
+}
+
+/** Refusals are short; what is longer is none of AWS's. */
+async function whole({ status, headers, body }: HttpStream): Promise<HttpReply> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAX_REPLY_BYTES) break;
+    chunks.push(chunk);
+  }
+  return { status, headers, body: Buffer.concat(chunks) };
 }
 
 function closed({ functionName }: Place): FaasError {

@@ -1,4 +1,5 @@
 /** What every handler inside Lambda shares: its shape, warm pings, and how errors are told to the runtime. */
+import type { Writable } from 'node:stream';
 import { FaasError } from '../../core/errors.js';
 import type { SuccessReply, WarmEvent } from '../shared/entry/event.js';
 import { named } from '../shared/entry/named.js';
@@ -17,6 +18,15 @@ export interface WarmReply {
 }
 
 export type LambdaHandler = (event: unknown, context: LambdaContext) => Promise<SuccessReply | WarmReply>;
+
+/** What Lambda gives to a handler that streams. */
+export type StreamHandler = (event: unknown, output: Writable, context: LambdaContext) => Promise<void>;
+
+/** Marks a handler as one that streams, by the global that Lambda's Node.js runtimes have for it. */
+export function streamifyResponse(handler: StreamHandler): unknown {
+  const { awslambda } = globalThis as { awslambda?: { streamifyResponse?(handler: StreamHandler): unknown } };
+  return awslambda?.streamifyResponse?.(handler);
+}
 
 /** A job is told to stop this long before Lambda ends the process, so that it can still say why. */
 const GRACE_MS = 250;

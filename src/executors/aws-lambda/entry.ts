@@ -1,12 +1,21 @@
 /** Runs inside Lambda: the handler shape of its Node.js runtimes -> a call. */
+import { pipeline } from 'node:stream/promises';
 import type { AnyJob } from '../../core/define-job.js';
 import { FaasError, remoteError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
 import { decodeEvent, isWarmEvent, successReply } from '../shared/entry/event.js';
 import { executableRunner } from '../shared/entry/executable.js';
 import { named } from '../shared/entry/named.js';
-import { type CallRunner, jobsRunner } from '../shared/entry/runner.js';
-import { deadlineOf, describe, type LambdaHandler, warmReply } from './entry-shape.js';
+import { type CallRunner, jobsRunner, jobsStreamer } from '../shared/entry/runner.js';
+import {
+  deadlineOf,
+  describe,
+  type LambdaContext,
+  type LambdaHandler,
+  type StreamHandler,
+  streamifyResponse,
+  warmReply,
+} from './entry-shape.js';
 import { loadSecrets } from './secrets.js';
 
 export type { SuccessReply } from '../shared/entry/event.js';
@@ -38,6 +47,26 @@ export function lambdaHandler(jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJo
 /** The handler of a function that starts the executable `path` for each call, by the custom-FaaS spec's stdin and stdout. */
 export function executableHandler(path: string): LambdaHandler {
   return handlerOf(executableRunner(path));
+}
+
+/**
+ * The handler of a function that holds these jobs and answers `invokeStream`. AWS waits for what it writes, so a slow
+ * reader slows the job down. Undefined outside Lambda's Node.js runtimes.
+ */
+export function lambdaStream(jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJob)): unknown {
+  const run = jobsStreamer(jobs, 'aws-lambda');
+  const handler: StreamHandler = async (event, output, context: LambdaContext) => {
+    if (isWarmEvent(event)) {
+      output.end(JSON.stringify(await warmReply(event)));
+      return;
+    }
+    try {
+      await pipeline(run(decodeEvent(event, deadlineOf(context))), output);
+    } catch (thrown) {
+      throw describe(thrown);
+    }
+  };
+  return streamifyResponse(handler);
 }
 
 function handlerOf(run: CallRunner): LambdaHandler {

@@ -87,6 +87,7 @@ const AWS_FIELDS: ReadonlySet<string> = new Set<keyof AwsFunctionOptions>([
   'architecture',
   'runtime',
   'handler',
+  'streaming',
   'layers',
   'vpc',
   'ephemeralStorageMb',
@@ -193,8 +194,14 @@ function packageKind(artifact: Artifact, settings: Settings, aws: AwsFunctionOpt
     );
   }
   const hasEntry = names.has(ENTRY_MARK);
+  if (aws.streaming && !(hasEntry && aws.handler === undefined)) {
+    refuse(
+      'UNSUPPORTED',
+      '`aws.streaming` needs the handler that packageHandler makes for the target aws-lambda. Package it so, and leave `aws.handler` out',
+    );
+  }
   if (names.has('index.mjs') || names.has('index.js')) {
-    return { runtime: 'nodejs24.x', handler: 'index.handler', hasEntry };
+    return { runtime: 'nodejs24.x', handler: aws.streaming ? 'index.stream' : 'index.handler', hasEntry };
   }
   if (!names.has('bootstrap') && (aws.runtime === undefined || aws.handler === undefined)) {
     refuse(

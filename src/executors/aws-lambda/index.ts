@@ -81,6 +81,16 @@ export class LambdaExecutor implements FaasExecutor {
   }
 
   /**
+   * One call of a function that was deployed with `aws.streaming`: its result as it comes, up to 200 MB. A job whose
+   * handler returns an AsyncIterable of bytes gives its pieces, any other its encoded output. Leaving the loop closes
+   * the connection, which the function does not notice.
+   * @throws {FaasError} from the iteration, also after pieces have come: a function may fail in the middle
+   */
+  invokeStream(call: JobCall, context: CallContext): AsyncIterable<Uint8Array> {
+    return this.#invoker.stream(call, context);
+  }
+
+  /**
    * Proves that the function could be called with these credentials, without running it.
    * @throws {FaasError} AUTH, NOT_FOUND, …: why it could not
    */

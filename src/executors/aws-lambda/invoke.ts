@@ -4,6 +4,7 @@ import type { CallContext } from '../../core/executor.js';
 import type { CallMetrics, JobCall, JobId, JobResult } from '../../core/job.js';
 import { decodeReply, encodeEvent } from '../shared/entry/event.js';
 import type { HttpReply } from '../shared/http.js';
+import type { HttpStream } from '../shared/http-stream.js';
 import type { Place } from '../shared/transport-error.js';
 import type { DataPlane } from './data-plane.js';
 import { readRefusal, refusalError, requestIdOf } from './errors.js';
@@ -11,6 +12,7 @@ import { functionFailure, reportedFailure } from './function-errors.js';
 import { MAX_ASYNC_EVENT_BYTES, MAX_SYNC_EVENT_BYTES } from './limits.js';
 import { functionNameOf, type Settings } from './options.js';
 import { decodeTail, type LambdaReport, readReport } from './report.js';
+import { streamResult } from './stream.js';
 
 /** Where the calls of one job go. */
 interface Route {
@@ -64,6 +66,21 @@ export class Invoker {
     const reply = await this.#plane.send({ path: route.path, headers: EVENT, body }, route.place, context);
     if (reply.status === 202) return { requestId: requestIdOf(reply.headers) };
     throw this.#refusal(reply, route);
+  }
+
+  /**
+   * One call whose result is read while it comes; nothing is sent before the first `next()`.
+   * @throws {FaasError} from the iteration, with `executed` telling the truth about this attempt.
+   */
+  async *stream(call: JobCall, context: CallContext): AsyncGenerator<Uint8Array> {
+    const { place, path: invocations } = this.#route(call.jobId);
+    const body = this.#event({ place }, call, context, MAX_SYNC_EVENT_BYTES);
+    const path = invocations
+      .replace('/2015-03-31/', '/2021-11-15/')
+      .replace('/invocations', '/response-streaming-invocations');
+    const reply = await this.#plane.stream({ path, headers: SYNC, body }, place, context);
+    if (Buffer.isBuffer(reply.body)) throw this.#refusal(reply as HttpReply, { place });
+    yield* streamResult(reply as HttpStream, place);
   }
 
   /**
@@ -128,7 +145,7 @@ export class Invoker {
     return route;
   }
 
-  #event({ place }: Route, call: JobCall, context: CallContext, maxBytes: number): Buffer {
+  #event({ place }: Pick<Route, 'place'>, call: JobCall, context: CallContext, maxBytes: number): Buffer {
     const deadline = Math.min(call.deadline, context.deadline);
     if (deadline !== Infinity && deadline <= Date.now()) {
       throw notSent(place, 'TIMEOUT', 'the deadline passed before the request was sent');

@@ -5,9 +5,9 @@ import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import type { CallScope } from '../../core/scope.js';
 import { sleep } from '../../core/scope.js';
+import { importPeer } from '../shared/peers.js';
 import { type ControlPlane, inScope } from './control-plane.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
-import { importPeer } from './peers.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;
 /** CloudWatch takes this long to show what was written; entries that come late are still looked for. */
@@ -28,6 +28,7 @@ export async function* readLogs(
   }
   const group = `/aws/lambda/${functionNameOf(settings, jobId)}`;
   const sdk = await importPeer(
+    'LambdaExecutor',
     '@aws-sdk/client-cloudwatch-logs',
     () => import('@aws-sdk/client-cloudwatch-logs'),
   );

@@ -68,6 +68,11 @@ export interface AwsFunctionOptions {
   readonly runtime?: string;
   /** Default: `index.handler`, or `bootstrap`. */
   readonly handler?: string;
+  /**
+   * The function answers `invokeStream` instead of `invoke`: its handler is `index.stream`. Only for packages that
+   * `packageHandler` made for the target aws-lambda. Default false.
+   */
+  readonly streaming?: boolean;
   /** ARNs of layer versions, at most five. */
   readonly layers?: readonly string[];
   readonly vpc?: { readonly subnetIds: readonly string[]; readonly securityGroupIds: readonly string[] };

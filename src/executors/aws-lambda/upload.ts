@@ -1,10 +1,10 @@
 /** Packages that do not fit into a request go through an S3 bucket, named by their content. */
 import { FaasError } from '../../core/errors.js';
 import type { CallScope } from '../../core/scope.js';
+import { importPeer } from '../shared/peers.js';
 import type { ControlPlane } from './control-plane.js';
 import type { FunctionSpec } from './function-spec.js';
 import { config, PROVIDER, type Settings } from './options.js';
-import { importPeer } from './peers.js';
 
 /**
  * Puts the package into the bucket, unless it is there. It stays: a bucket rule that deletes old objects is the
@@ -19,7 +19,7 @@ export async function uploadCode(
   if (upload === undefined) throw config('has no `upload.bucket` for a package of this size');
   const { bucket, prefix = 'jobferry/', endpoint } = upload;
   const key = `${prefix}${spec.artifact.sha256}.zip`;
-  const s3 = await importPeer('@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
+  const s3 = await importPeer('LambdaExecutor', '@aws-sdk/client-s3', () => import('@aws-sdk/client-s3'));
   const client = new s3.S3Client({
     region,
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),

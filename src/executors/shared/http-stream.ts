@@ -17,16 +17,17 @@ export interface HttpStream {
  */
 export async function openStream(
   dispatcher: Dispatcher,
-  { origin, method, path, headers }: HttpRequest,
+  { origin, method, path, headers, body }: Omit<HttpRequest, 'maxReplyBytes'>,
   place: Place,
   signal: AbortSignal,
   silenceTimeoutMs: number,
 ): Promise<HttpStream> {
   const timeouts = { headersTimeout: silenceTimeoutMs, bodyTimeout: silenceTimeoutMs };
   try {
-    const reply = await dispatcher.request({ origin, method, path, headers, signal, ...timeouts });
-    const { statusCode: status, body } = reply;
-    return { status, headers: reply.headers, body: read(body, status, place, signal) };
+    const request = { origin, method, path, headers, body: body ?? null, signal, ...timeouts };
+    const reply = await dispatcher.request(request);
+    const { statusCode: status } = reply;
+    return { status, headers: reply.headers, body: read(reply.body, status, place, signal) };
   } catch (cause) {
     throw broken({ phase: 'sent', status: undefined, cause }, place, signal);
   }

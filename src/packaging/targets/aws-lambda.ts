@@ -10,10 +10,14 @@ export const awsLambda: PackageTarget = {
   format: 'esm',
   file: 'index.mjs',
   handlerModule: (jobs) => `
-    import { lambdaHandler, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
+    import { lambdaHandler, lambdaStream, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
     import { jobsOf } from ${JSON.stringify(ownModule('packaging/bootstrap/jobs'))};
-    export const handler = await startLambda(async () =>
-      lambdaHandler(jobsOf(await import(${JSON.stringify(jobs)}))));`,
+    let findJob;
+    export const handler = await startLambda(async () => {
+      findJob = jobsOf(await import(${JSON.stringify(jobs)}));
+      return lambdaHandler(findJob);
+    });
+    export const stream = lambdaStream(findJob);`,
   executableModule: () => `
     import { executableHandler, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
     export const handler = await startLambda(async () => executableHandler(import.meta.dirname + '/function'));`,

@@ -1,6 +1,6 @@
 /** What an entry inside a cloud does with a call, whatever shape the cloud hands it over in. */
 import type { AnyJob } from '../../../core/define-job.js';
-import { runJob } from '../../../core/entry.js';
+import { runJob, runJobStream } from '../../../core/entry.js';
 import { FaasError } from '../../../core/errors.js';
 import type { JobCall, JobId, Metadata } from '../../../core/job.js';
 import { CallScope } from '../../../core/scope.js';
@@ -34,6 +34,23 @@ export function jobsRunner(
         throw scope.reason.with({ executed: 'yes' });
       }
       return { result, metadata: call.metadata };
+    } finally {
+      scope.disarm();
+    }
+  };
+}
+
+/** The same, for results that go out in pieces. */
+export function jobsStreamer(
+  jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJob),
+  provider: string,
+): (call: JobCall) => AsyncGenerator<Uint8Array> {
+  const findJob = typeof jobs === 'function' ? jobs : finderOf(jobs);
+  return async function* (call) {
+    const scope = new CallScope(call.deadline);
+    if (call.deadline !== Infinity) scope.arm(Math.max(0, call.deadline - Date.now()));
+    try {
+      yield* runJobStream(findJob(call.jobId), call, scope, provider);
     } finally {
       scope.disarm();
     }

@@ -1,12 +1,14 @@
 /** Optional packages: loaded when they are first needed, and asked for by name when they are missing. */
 import { FaasError } from '../../core/errors.js';
-import { PROVIDER } from './options.js';
 
 /**
  * Imports an optional peer.
+ * @param who is named in the error, for example `LambdaExecutor`
+ * @param otherwise what else would do, in words that follow a comma
  * @throws {FaasError} CONFIG that names the package to install.
  */
 export async function importPeer<Module>(
+  who: string,
   name: string,
   load: () => Promise<Module>,
   otherwise = '',
@@ -21,8 +23,7 @@ export async function importPeer<Module>(
     throw new FaasError({
       code: 'CONFIG',
       executed: 'no',
-      provider: PROVIDER,
-      message: `LambdaExecutor needs ${name} for this. Install it: npm install ${name}${advice}.`,
+      message: `${who} needs ${name} for this. Install it: npm install ${name}${advice}.`,
       cause,
     });
   }
