@@ -73,9 +73,16 @@ module.exports = {
     },
     {
       name: 'packaging-knows-core',
+      comment: 'and the stores, from which its bootstrap fetches claims',
       severity: 'error',
       from: { path: '^src/packaging/' },
-      to: { path: '^src/', pathNot: ['^src/core/', '^src/packaging/'] },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/objects/', '^src/packaging/'] },
+    },
+    {
+      name: 'objects-and-costs-know-core',
+      severity: 'error',
+      from: { path: '^src/(objects|costs)/' },
+      to: { path: '^src/', pathNot: ['^src/core/', '^src/$1/'] },
     },
     {
       name: 'sources-speak-runner-types',

@@ -10,3 +10,13 @@ redis-server --version
 bwrap --version
 # The tests inside a sandbox are left out where it does not work; here that is a failure, not a choice.
 bwrap --ro-bind / / --unshare-all true
+# Azure's storage emulator. Its newest release is pinned; kept out of package.json, since it brings 190 MB along.
+cache="${JOBFERRY_PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/jobferry-peers}"
+azurite=3.37.0
+if [ "$(cat "$cache/azurite/version" 2>/dev/null)" != "$azurite" ]; then
+  mkdir -p "$cache/azurite"
+  install_azurite() { npm install --no-audit --no-fund --loglevel=error --prefix "$cache/azurite" "azurite@$azurite"; }
+  install_azurite || install_azurite # a registry may stumble once
+  echo "$azurite" > "$cache/azurite/version"
+fi
+echo "azurite $azurite"

@@ -1,6 +1,7 @@
 /** Puts the commands together and turns however one ends into an exit code. */
 import { Command, CommanderError, type OutputConfiguration } from 'commander';
 import { conformanceCommand } from './commands/conformance.js';
+import { costCommand } from './commands/cost.js';
 import { deployCommand } from './commands/deploy.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -54,6 +55,7 @@ function buildProgram(finish: Finish, json: boolean): Command {
     listCommand,
     logsCommand,
     runCommand,
+    costCommand,
     doctorCommand,
     conformanceCommand,
     keysCommand,

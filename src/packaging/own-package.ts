@@ -25,6 +25,11 @@ export function ownModule(name: string): string {
   return runsFromSource ? join(packageRoot, 'src', `${name}.ts`) : join(packageRoot, 'dist', `${name}.js`);
 }
 
+/** Source of the function that opens the store of claims, for the module around a handler: loaded by the first claim. */
+export function openStore(): string {
+  return `async () => (await import(${JSON.stringify(ownModule('objects/open'))})).claimStore()`;
+}
+
 /** Every `import 'jobferry…'` specifier; group 1 is the subpath. */
 export const OWN_SPECIFIER = /^jobferry(?:\/(.+))?$/;
 

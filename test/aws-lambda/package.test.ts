@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,11 +8,16 @@ import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import JSZip from 'jszip';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Artifact } from '../../src/core/executor.js';
+import type { Artifact, FaasInvoker } from '../../src/core/executor.js';
+import { callContext } from '../../src/core/scope.js';
+import { LAMBDA_LIMITS } from '../../src/executors/aws-lambda/index.js';
+import { decodeReply, encodeEvent } from '../../src/executors/shared/entry/event.js';
+import { claimCheck, withLayers } from '../../src/layers/index.js';
+import { FolderStore } from '../../src/objects/index.js';
 import { packageExecutable } from '../../src/packaging/executable.js';
 import { packageHandler } from '../../src/packaging/handler.js';
 import { refuseSignature } from '../fakes/aws-sigv4.js';
-import { failureOf } from './setup.js';
+import { callOf, failureOf } from './setup.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -155,6 +161,38 @@ describe('a packaged handler', () => {
       errorType: 'FaasError.CONFIG.no',
       errorMessage: 'The package cannot be loaded: TypeError: no database url',
     });
+  });
+
+  it('fetches an input that is too large for an event, and leaves such a result', async () => {
+    const entry = await source(
+      'reverse.ts',
+      `import { defineJob } from 'jobferry';
+       export const reverse = defineJob({ id: 7, name: 'reverse', codec: 'bytes', handler: (input: Uint8Array) => input.reverse() });`,
+    );
+    const artifact = await packageHandler({ target: 'aws-lambda', entry });
+    const store = new FolderStore(join(folder, 'claims'));
+    const events: number[] = [];
+    const lambda: FaasInvoker = {
+      provider: 'aws-lambda',
+      limits: LAMBDA_LIMITS,
+      async invoke(call) {
+        const event = encodeEvent(call, Infinity, 'base64');
+        events.push(event.length);
+        const { reply, error } = await runIn(artifact, JSON.parse(event.toString()), {
+          JOBFERRY_CLAIM_STORE: store.url,
+        });
+        const decoded = decodeReply(Buffer.from(JSON.stringify(reply ?? error)));
+        if (decoded.kind !== 'result') throw new Error(JSON.stringify(error));
+        return { ...decoded, metrics: { totalMs: 0 } };
+      },
+    };
+    const args = randomBytes(8_000_000);
+    const call = callOf(7, { args, metadata: { tenant: 'ö' } });
+    const executor = withLayers(lambda, claimCheck({ store }));
+    const { result, metadata } = await executor.invoke(call, callContext());
+    expect(Buffer.from(result).equals(Buffer.from(args).reverse())).toBe(true);
+    expect(metadata).toEqual({ tenant: 'ö' });
+    expect(events[0]).toBeLessThan(2000);
   });
 
   it('streams what a handler yields, in a runtime that knows streams', async () => {

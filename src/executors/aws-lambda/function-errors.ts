@@ -77,6 +77,14 @@ export function functionFailure(payload: Buffer, failure: Failure, place: Place)
   return failureError(meaning, remote, failure, place);
 }
 
+/** Is this what a runtime reports of a failed handler: `{errorType, errorMessage, …}`? */
+export function describesFailure(payload: Buffer): boolean {
+  const fields = parse(payload);
+  return (
+    isObject(fields) && typeof fields['errorType'] === 'string' && typeof fields['errorMessage'] === 'string'
+  );
+}
+
 /** The same for a reply with `success: false`, as runtimes of the custom-FaaS spec give it. */
 export function reportedFailure(
   fields: Readonly<Record<string, unknown>>,
@@ -132,12 +140,7 @@ const MAX_MESSAGE = 2000;
 const MAX_STACK = 8000;
 
 function readRemote(payload: Buffer): RemoteError {
-  let fields: unknown;
-  try {
-    fields = JSON.parse(payload.toString('utf8'));
-  } catch {
-    fields = undefined;
-  }
+  const fields = parse(payload);
   if (!isObject(fields)) {
     return {
       name: 'Error',
@@ -150,6 +153,15 @@ function readRemote(payload: Buffer): RemoteError {
     // Node.js runtimes say `trace`, the others `stackTrace`.
     ...stackOf(fields['stackTrace'] ?? fields['trace']),
   };
+}
+
+/** `undefined` for what is no JSON. */
+function parse(payload: Buffer): unknown {
+  try {
+    return JSON.parse(payload.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 function stackOf(value: unknown): { stack?: string } {

@@ -8,7 +8,7 @@ import type { HttpStream } from '../shared/http-stream.js';
 import type { Place } from '../shared/transport-error.js';
 import type { DataPlane } from './data-plane.js';
 import { readRefusal, refusalError, requestIdOf } from './errors.js';
-import { functionFailure, reportedFailure } from './function-errors.js';
+import { describesFailure, functionFailure, reportedFailure } from './function-errors.js';
 import { MAX_ASYNC_EVENT_BYTES, MAX_SYNC_EVENT_BYTES } from './limits.js';
 import { functionNameOf, type Settings } from './options.js';
 import { decodeTail, type LambdaReport, readReport } from './report.js';
@@ -116,6 +116,8 @@ export class Invoker {
       case 'failure':
         throw reportedFailure(decoded.fields, facts, place);
       case 'nonsense':
+        // AWS says so in a header, too; its local emulator only in the payload.
+        if (describesFailure(reply.body)) throw functionFailure(reply.body, facts, place);
         throw new FaasError({
           code: 'PROTOCOL',
           executed: 'yes',

@@ -1,5 +1,6 @@
 /** One call, from request bytes to answer bytes. Both wire protocols use it. */
 import { encodeByteArray } from '../../core/byte-array-json.js';
+import { isMarked } from '../../core/claim-marks.js';
 import { runJob } from '../../core/entry.js';
 import { FaasError, type RemoteError, remoteError } from '../../core/errors.js';
 import type { JobCall, Metadata } from '../../core/job.js';
@@ -14,18 +15,35 @@ import { readBinaryRequest, readRequest } from './request.js';
  */
 export async function answer(findJob: FindJob, request: Buffer, deadlineMs?: number): Promise<Buffer> {
   const { call, form } = readRequest(request, deadlineMs);
-  const result = await run(findJob, call);
-  return form === 'array' ? jsonAnswer(result, call.metadata) : base64Answer(result, call.metadata);
+  const { result, metadata } = await run(findJob, call);
+  return form === 'array' ? jsonAnswer(result, metadata) : base64Answer(result, metadata);
 }
 
 /** The same for a request in either form, answered in the form it came in. */
 export async function answerInKind(findJob: FindJob, request: Buffer): Promise<Buffer> {
   const call = readBinaryRequest(request);
   if (call === undefined) return answer(findJob, request);
-  return binaryAnswer(await run(findJob, call), call.metadata);
+  const { result, metadata } = await run(findJob, call);
+  return binaryAnswer(result, metadata);
 }
 
-async function run(findJob: FindJob, call: JobCall): Promise<Uint8Array> {
+interface Answer {
+  readonly result: Uint8Array;
+  readonly metadata: Metadata;
+}
+
+/** Input and output that were too large for the wire come and go through the store of the function's environment. */
+async function run(findJob: FindJob, call: JobCall): Promise<Answer> {
+  if (!isMarked(call.metadata)) return { result: await runHere(findJob, call), metadata: call.metadata };
+  const { runClaimed } = await import('../../core/claim-calls.js');
+  const openStore = async () => (await import('../../objects/open.js')).claimStore();
+  return runClaimed(call, openStore, async (plain) => ({
+    result: await runHere(findJob, plain),
+    metadata: plain.metadata,
+  }));
+}
+
+async function runHere(findJob: FindJob, call: JobCall): Promise<Uint8Array> {
   const scope = new CallScope(call.deadline);
   if (call.deadline !== Infinity) scope.arm(Math.max(0, call.deadline - Date.now()));
   try {

@@ -1,5 +1,5 @@
 /** Packages for AWS Lambda: an `index.mjs` with a `handler`, for Lambda's own Node.js runtimes. */
-import { ownModule } from '../own-package.js';
+import { openStore, ownModule } from '../own-package.js';
 import type { PackageTarget } from '../target.js';
 
 const ENTRY = 'executors/aws-lambda/entry';
@@ -15,12 +15,12 @@ export const awsLambda: PackageTarget = {
     let findJob;
     export const handler = await startLambda(async () => {
       findJob = jobsOf(await import(${JSON.stringify(jobs)}));
-      return lambdaHandler(findJob);
+      return lambdaHandler(findJob, ${openStore()});
     });
     export const stream = lambdaStream(findJob);`,
   executableModule: () => `
     import { executableHandler, startLambda } from ${JSON.stringify(ownModule(ENTRY))};
-    export const handler = await startLambda(async () => executableHandler(import.meta.dirname + '/function'));`,
+    export const handler = await startLambda(async () => executableHandler(import.meta.dirname + '/function', ${openStore()}));`,
   // Tells the executor that this package knows warm pings and secrets.
   files: () => [{ path: 'jobferry-lambda.json', bytes: '{"entry":1}\n' }],
 };

@@ -1,0 +1,153 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  FolderStore,
+  GcsStore,
+  openObjectStore,
+  providePeer,
+  putClaim,
+  S3Store,
+  sweeper,
+} from '../../src/objects/index.js';
+import { importPeer } from '../../src/objects/peers.js';
+import { type FakeGcs, fakeGcs, TOKEN } from '../fakes/gcs.js';
+import { errorOf } from '../layers/invokers.js';
+import { storeSuite } from './store-suite.js';
+
+let folder: string;
+let gcs: FakeGcs;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'jobferry-objects-'));
+  gcs = await fakeGcs();
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true });
+  await gcs[Symbol.asyncDispose]();
+});
+
+describe('a folder', () => {
+  let count = 0;
+  storeSuite(() => {
+    count += 1;
+    return new FolderStore(join(folder, String(count)));
+  });
+
+  it('shows no object before it is whole, and sweeps what a crash left', async () => {
+    const path = join(folder, 'crash');
+    const store = new FolderStore(path);
+    await store.put('whole', Buffer.from('1'));
+    await writeFile(join(path, '.unfinished-1'), 'half');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await store.sweep(0.01)).toBe(2);
+    expect(await readdir(path)).toEqual([]);
+  });
+});
+
+describe('Google Cloud Storage', () => {
+  const open = () =>
+    new GcsStore({
+      bucket: gcs.bucket,
+      prefix: `jobs/${Math.random()}/`,
+      endpoint: gcs.endpoint,
+      accessToken: async () => TOKEN,
+    });
+  storeSuite(open, false);
+
+  it('forgets the upload of a stream that broke off', () => {
+    expect(gcs.sessions.size).toBe(0);
+  });
+
+  it('sweeps page after page, and only under its prefix', async () => {
+    const store = open();
+    gcs.objects.set('of others', { bytes: Buffer.from('1'), updated: new Date(0).toISOString() });
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await store.put(key, Buffer.from(key));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await store.sweep(0.001)).toBe(5);
+    expect(gcs.objects.has('of others')).toBe(true);
+  });
+
+  it.each([
+    [401, 'AUTH'],
+    [403, 'AUTH'],
+    [429, 'THROTTLED'],
+    [500, 'UNAVAILABLE'],
+    [400, 'INVALID_REQUEST'],
+  ])('HTTP %i is %s', async (status, code) => {
+    gcs.failures.push(status);
+    const error = await errorOf(open().put('x', Buffer.from('secret bytes')));
+    expect(error).toMatchObject({ code, executed: 'no', status });
+    expect(JSON.stringify(error)).not.toContain('secret');
+    expect(JSON.stringify(error)).not.toContain(TOKEN);
+  });
+
+  it('nobody there is UNAVAILABLE', async () => {
+    const store = new GcsStore({
+      bucket: 'b',
+      endpoint: 'http://127.0.0.1:1',
+      accessToken: async () => TOKEN,
+    });
+    expect(await errorOf(store.head('x'))).toMatchObject({ code: 'UNAVAILABLE', executed: 'no' });
+  });
+});
+
+describe('openObjectStore', () => {
+  it('opens what its url says', async () => {
+    expect((await openObjectStore('s3://bucket/pre/?region=eu-central-1')).url).toBe(
+      's3://bucket/pre/?region=eu-central-1',
+    );
+    expect((await openObjectStore('gs://bucket/pre/')).url).toBe('gs://bucket/pre/');
+    expect((await openObjectStore('azblob://box/pre/?account=acme')).url).toBe(
+      'azblob://box/pre/?account=acme',
+    );
+  });
+
+  it.each(['nonsense', 'http://example.com', 's3://', 'azblob://box', 's3://key:secret@bucket'])(
+    'refuses %s',
+    async (url) => {
+      const error = await errorOf(openObjectStore(url));
+      expect(error.code).toBe('CONFIG');
+      expect(error.message).not.toContain('secret');
+    },
+  );
+});
+
+describe('packages of the clouds', () => {
+  it('a missing one is asked for by name', async () => {
+    const error = await errorOf(importPeer('@jobferry/there-is-no-such-package'));
+    expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(error.message).toContain('npm install @jobferry/there-is-no-such-package');
+  });
+
+  it('one that was handed over is used', async () => {
+    providePeer('handed-over', { here: true });
+    expect(await importPeer('handed-over')).toEqual({ here: true });
+  });
+
+  it('none is loaded before a store is used', () => {
+    expect(new S3Store({ bucket: 'b' }).url).toBe('s3://b/');
+  });
+});
+
+describe('the sweeper', () => {
+  it('sweeps until it is told to stop, and goes on after a failure', async () => {
+    const store = new FolderStore(join(folder, 'swept'));
+    await putClaim(store, Buffer.from('old'));
+    const stop = new AbortController();
+    const errors: unknown[] = [];
+    let sweeps = 0;
+    const unreliable = Object.assign(Object.create(store) as FolderStore, {
+      sweep: async () => {
+        sweeps += 1;
+        if (sweeps === 1) throw new Error('not now');
+        stop.abort();
+        return 0;
+      },
+    });
+    await sweeper({ store: unreliable, everySecs: 0.01, onError: (error) => errors.push(error) })({
+      signal: stop.signal,
+    });
+    expect([sweeps, errors.length]).toEqual([2, 1]);
+  });
+});
