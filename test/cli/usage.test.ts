@@ -1,7 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { cli } from './cli.js';
 
-const commands = ['dev', 'deploy', 'invoke', 'health', 'warm', 'undeploy', 'list', 'logs', 'run', 'doctor'];
+const commands = [
+  'dev',
+  'deploy',
+  'invoke',
+  'health',
+  'warm',
+  'undeploy',
+  'list',
+  'logs',
+  'run',
+  'cost',
+  'doctor',
+];
 
 describe('the command line', () => {
   it('shows its commands and the exit codes in the help', async () => {
