@@ -79,9 +79,10 @@ module.exports = {
       to: { path: '^src/', pathNot: ['^src/core/', '^src/objects/', '^src/packaging/'] },
     },
     {
-      name: 'objects-and-costs-know-core',
+      name: 'objects-costs-and-resources-know-core',
+      comment: 'providers and packaging are handed in',
       severity: 'error',
-      from: { path: '^src/(objects|costs)/' },
+      from: { path: '^src/(objects|costs|resources)/' },
       to: { path: '^src/', pathNot: ['^src/core/', '^src/$1/'] },
     },
     {

@@ -12,6 +12,7 @@ export default defineConfig({
     'layers/index': 'src/layers/index.ts',
     'costs/index': 'src/costs/index.ts',
     'objects/index': 'src/objects/index.ts',
+    'resources/index': 'src/resources/index.ts',
     'objects/open': 'src/objects/open.ts',
     'packaging/index': 'src/packaging/index.ts',
     'packaging/bootstrap': 'src/packaging/bootstrap.ts',

@@ -1,17 +1,23 @@
 /** Puts the commands together and turns however one ends into an exit code. */
 import { Command, CommanderError, type OutputConfiguration } from 'commander';
+import { applyCommand, destroyCommand } from './commands/apply.js';
 import { conformanceCommand } from './commands/conformance.js';
 import { costCommand } from './commands/cost.js';
 import { deployCommand } from './commands/deploy.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
+import { driftCommand, refreshCommand } from './commands/drift.js';
 import { healthCommand } from './commands/health.js';
+import { importCommand } from './commands/import.js';
 import { invokeCommand } from './commands/invoke.js';
 import { keysCommand } from './commands/keys.js';
 import { listCommand } from './commands/list.js';
 import { logsCommand } from './commands/logs.js';
+import { outputCommand } from './commands/output.js';
+import { planCommand } from './commands/plan.js';
 import { runCommand } from './commands/run.js';
 import { undeployCommand } from './commands/undeploy.js';
+import { validateCommand } from './commands/validate.js';
 import { warmCommand } from './commands/warm.js';
 import { EXIT, EXIT_CODES_HELP, usageError } from './exit-codes.js';
 import { ownVersion } from './own-version.js';
@@ -55,6 +61,14 @@ function buildProgram(finish: Finish, json: boolean): Command {
     listCommand,
     logsCommand,
     runCommand,
+    planCommand,
+    applyCommand,
+    destroyCommand,
+    importCommand,
+    driftCommand,
+    refreshCommand,
+    outputCommand,
+    validateCommand,
     costCommand,
     doctorCommand,
     conformanceCommand,

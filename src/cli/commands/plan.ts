@@ -1,0 +1,39 @@
+/** `jobferry plan`: what `apply` would do. */
+import { Command } from 'commander';
+import { hasChanges, plan } from '../../resources/index.js';
+import { EXIT } from '../exit-codes.js';
+import type { Finish } from '../program.js';
+import { planData, planLines } from '../resources/render.js';
+import { savePlan } from '../resources/saved-plan.js';
+import { inSession, type SessionOptions, withSession } from '../resources/session.js';
+import { addTarget, type TargetsOption, targetsOf, withDetailedExitCode } from '../resources/targets.js';
+
+interface PlanOptions extends SessionOptions, TargetsOption {
+  readonly out?: string;
+  readonly destroy?: boolean;
+  readonly detailedExitcode?: boolean;
+}
+
+export function planCommand(finish: Finish): Command {
+  const command = new Command('plan')
+    .description('say what apply would do to the functions and secrets that a file declares')
+    .argument('<file>', 'jobferry.functions.ts, .json or .yaml')
+    .option('--target <address>', 'only this and what it needs; may be repeated', addTarget, [])
+    .option('--out <path>', 'keep the plan: apply --plan does this and nothing else')
+    .option('--destroy', 'what destroy would do')
+    .option('--no-refresh', 'trust the state, do not look at what is there')
+    .option('--detailed-exitcode', '0: nothing to do, 1: an error, 2: changes');
+  return withSession(command)
+    .addHelpText('after', '\nExample:\n  $ jobferry plan jobferry.functions.yaml --out next.plan')
+    .action((file: string, options: PlanOptions) =>
+      withDetailedExitCode(options.detailedExitcode, finish, () =>
+        inSession(file, 'plan', options, async ({ state, desired, drifts }) => {
+          const targets = targetsOf(options);
+          const made = plan(state, options.destroy ? [] : desired, targets);
+          if (options.out !== undefined) await savePlan(options.out, made, targets.targets ?? []);
+          const exitCode = options.detailedExitcode && hasChanges(made) ? 2 : EXIT.ok;
+          return { lines: planLines(made, drifts), data: planData(made, drifts), exitCode };
+        }),
+      ),
+    );
+}

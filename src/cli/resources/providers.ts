@@ -1,0 +1,94 @@
+/** Opens the providers that a file and its state name: E2E's API, or any executor of the CLI behind the same port. */
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Artifact } from '../../index.js';
+import { packageHandler } from '../../packaging/index.js';
+import {
+  type Code,
+  type DesiredFunction,
+  e2ePlatformProvider,
+  lifecycleProvider,
+  type ResourceProvider,
+} from '../../resources/index.js';
+import { usageError } from '../exit-codes.js';
+import type { CliProvider, Env } from '../provider.js';
+import { PROVIDERS } from '../providers/index.js';
+
+const E2E_PLATFORM = 'e2e-platform';
+/** Where a folder's handler is looked for. */
+const ENTRIES = ['index.ts', 'index.js', 'index.mjs', 'handler.ts', 'handler.js', 'handler.mjs'];
+
+export class OpenProviders {
+  readonly #byName = new Map<string, ResourceProvider>();
+
+  /** @throws {FaasError} CONFIG for a name nobody knows, or a variable that is missing */
+  static async open(names: Iterable<string>, env: Env): Promise<OpenProviders> {
+    const opened = new OpenProviders();
+    try {
+      for (const name of new Set(names)) opened.#byName.set(name, await openProvider(name, env));
+      return opened;
+    } catch (failure) {
+      await opened.close();
+      throw failure;
+    }
+  }
+
+  readonly get = (name: string): ResourceProvider => {
+    const provider = this.#byName.get(name);
+    if (provider === undefined) throw unknown(name);
+    return provider;
+  };
+
+  async close(): Promise<void> {
+    for (const provider of this.#byName.values()) await provider.close?.();
+  }
+}
+
+async function openProvider(name: string, env: Env): Promise<ResourceProvider> {
+  if (name === E2E_PLATFORM) return openE2e(env);
+  const provider = PROVIDERS.find((one) => one.name === name);
+  if (provider === undefined) throw unknown(name);
+  const executor = await provider.open(env);
+  return lifecycleProvider({ name, executor, pack: packFor(provider), labels: name !== 'custom-http' });
+}
+
+function openE2e({
+  SERVICE_API_ENDPOINT: endpoint,
+  SERVICE_AUTH_TOKEN: authToken,
+  SERVICE_API_KEY: apiKey,
+}: Env) {
+  if (!endpoint)
+    throw usageError(`${E2E_PLATFORM} needs SERVICE_API_ENDPOINT: the URL that ends in /faas/api/v1.`);
+  return e2ePlatformProvider({ endpoint, ...(authToken && { authToken }), ...(apiKey && { apiKey }) });
+}
+
+function unknown(name: string): Error {
+  const known = [...PROVIDERS.map((one) => one.name), E2E_PLATFORM].join(', ');
+  return usageError(`There is no provider ${JSON.stringify(name)}. Use one of ${known}.`);
+}
+
+/** A handler in one file, in a folder, or as text in the declarations. */
+function packFor({ target }: CliProvider) {
+  const options = target === undefined ? {} : { target };
+  return async ({ address }: DesiredFunction, code: Code): Promise<Artifact> => {
+    if (code.path?.endsWith('.zip')) return { format: 'zip', bytes: await code.zip(), sha256: code.sha256 };
+    if (code.path !== undefined)
+      return packageHandler({ entry: await entryOf(code.path, address), ...options });
+    const folder = await mkdtemp(join(tmpdir(), 'jobferry-inline-'));
+    try {
+      await writeFile(join(folder, 'handler.ts'), code.inline ?? '');
+      return await packageHandler({ entry: join(folder, 'handler.ts'), ...options });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  };
+}
+
+async function entryOf(path: string, address: string): Promise<string> {
+  if ((await stat(path)).isFile()) return path;
+  const names = await readdir(path);
+  const entry = ENTRIES.find((name) => names.includes(name));
+  if (entry !== undefined) return join(path, entry);
+  throw usageError(`The folder ${path} of ${address} holds none of ${ENTRIES.join(', ')}.`);
+}

@@ -1,0 +1,206 @@
+/** prior state + desired resources -> actions with their reasons, in an order that works. Pure: nothing is read, nothing is changed. */
+import { type Change, functionChanges, secretChanges, UPDATE_GROUPS, type UpdateGroup } from './diff.js';
+import type { Address, Desired, DesiredFunction } from './model.js';
+import type { Resource, State } from './state.js';
+
+export type ActionKind = 'create' | 'update' | 'replace' | 'delete' | 'no-op';
+
+export interface Action {
+  /** Names the action in its plan: the address, and `#old` behind it for what another resource takes the place of. */
+  readonly key: string;
+  readonly address: Address;
+  readonly kind: ActionKind;
+  /** What is wanted; undefined for a delete. */
+  readonly desired: Desired | undefined;
+  /** What the state knows; undefined for a create. */
+  readonly prior: Resource | undefined;
+  readonly changes: readonly Change[];
+  /** Of an update: what is sent, in this order. */
+  readonly groups: readonly UpdateGroup[];
+  /** Why it is not something lesser, in words. */
+  readonly reasons: readonly string[];
+  /** Keys of the actions that come before. */
+  readonly after: readonly string[];
+}
+
+export interface Plan {
+  /** No-ops too; each action stands behind those it waits for. */
+  readonly actions: readonly Action[];
+  /** What the state must still be when the plan is applied. */
+  readonly serial: number;
+  readonly lineage: string;
+}
+
+export interface PlanOptions {
+  /** Only these and what they depend on. Default: all. */
+  readonly targets?: readonly Address[];
+}
+
+export function plan(state: State, desired: readonly Desired[], { targets }: PlanOptions = {}): Plan {
+  const all = ordered(
+    link(
+      [...desired.flatMap((one) => actionsFor(state, one, desired)), ...deletes(state, desired)],
+      state,
+      desired,
+    ),
+  );
+  const actions = targets === undefined ? all : reachable(all, targets);
+  return { actions, serial: state.serial, lineage: state.lineage };
+}
+
+export function hasChanges({ actions }: Plan): boolean {
+  return actions.some(({ kind }) => kind !== 'no-op');
+}
+
+/** The secrets of this file that a function uses, by the names it gives. */
+export function dependenciesOf(one: DesiredFunction, desired: readonly Desired[]): Address[] {
+  return desired
+    .filter(
+      (other) =>
+        other.type === 'secret' && other.provider === one.provider && one.secrets.includes(other.name),
+    )
+    .map(({ address }) => address)
+    .sort();
+}
+
+type Unlinked = Omit<Action, 'after'>;
+
+function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Unlinked[] {
+  const prior = state.resources.get(desired.address);
+  const base = { key: desired.address, address: desired.address, desired, prior, groups: [] };
+  const old = deposedDelete(prior, desired.address);
+  if (prior === undefined || prior.type !== desired.type) {
+    return [{ ...base, prior: undefined, kind: 'create', changes: [], reasons: ['it is not there yet'] }];
+  }
+  if (prior.status === 'creating') {
+    const reasons = ['its create broke off: what may be there under its name is removed first'];
+    return [{ ...base, kind: 'create', changes: [], reasons }, ...old];
+  }
+  const changes = changesOf(prior, desired);
+  const replacing = changes.filter(({ needs }) => needs === 'replace');
+  const reasons = [
+    ...(prior.status === 'tainted' && desired.type === 'function' ? ['its create failed'] : []),
+    ...replacing.map(({ path }) => `${path} cannot be changed`),
+  ];
+  if (reasons.length > 0) return replacement(base, prior, changes, reasons, old);
+  const groups = UPDATE_GROUPS.filter((group) => changes.some(({ needs }) => needs === group));
+  const relinked = desired.type === 'function' && !sameList(prior.dependencies, dependenciesOf(desired, all));
+  if (groups.length === 0) {
+    return [
+      { ...base, kind: 'no-op', changes, reasons: relinked ? ['its secrets are declared here now'] : [] },
+      ...old,
+    ];
+  }
+  return [{ ...base, groups, kind: 'update', changes, reasons: [] }, ...old];
+}
+
+/** The provider of a resource is part of what it is. */
+function changesOf(prior: Resource, desired: Desired): Change[] {
+  const moved: Change[] =
+    prior.provider === desired.provider
+      ? []
+      : [{ path: 'provider', before: prior.provider, after: desired.provider, needs: 'replace' }];
+  if (prior.type === 'function' && desired.type === 'function') {
+    return [...moved, ...functionChanges(prior.attributes, desired)];
+  }
+  if (prior.type === 'secret' && desired.type === 'secret') {
+    return [...moved, ...secretChanges(prior.attributes, desired)];
+  }
+  return moved;
+}
+
+/** A function goes before its successor comes, since both have one name; a secret stays until no function uses it. */
+function replacement(
+  base: Omit<Unlinked, 'kind' | 'changes' | 'reasons'>,
+  prior: Resource,
+  changes: readonly Change[],
+  reasons: readonly string[],
+  old: readonly Unlinked[],
+): Unlinked[] {
+  const replace: Unlinked = { ...base, kind: 'replace', changes, reasons };
+  if (prior.type === 'function') return [replace];
+  return [replace, ...(old.length > 0 ? old : [oldDelete(prior, base.address)])];
+}
+
+function deposedDelete(prior: Resource | undefined, address: Address): Unlinked[] {
+  return prior?.type === 'secret' && (prior.deposed?.length ?? 0) > 0 ? [oldDelete(prior, address)] : [];
+}
+
+function oldDelete(prior: Resource, address: Address): Unlinked {
+  return {
+    key: `${address}#old`,
+    address,
+    kind: 'delete',
+    desired: undefined,
+    prior,
+    changes: [],
+    groups: [],
+    reasons: ['another has taken its place'],
+  };
+}
+
+function deletes(state: State, desired: readonly Desired[]): Unlinked[] {
+  const wanted = new Set<string>(desired.map(({ address }) => address));
+  return [...state.resources.values()]
+    .filter(({ address }) => !wanted.has(address))
+    .map((prior) => ({
+      key: prior.address,
+      address: prior.address,
+      kind: 'delete',
+      desired: undefined,
+      prior,
+      changes: [],
+      groups: [],
+      reasons: ['it is declared no more'],
+    }));
+}
+
+/** A function comes after its secrets, and a secret goes after the functions that used it. */
+function link(actions: readonly Unlinked[], state: State, desired: readonly Desired[]): Action[] {
+  return actions.map((action) => {
+    const { address, desired: wanted, kind } = action;
+    if (wanted?.type === 'function') {
+      const secrets = new Set<string>(dependenciesOf(wanted, desired));
+      return { ...action, after: actions.filter(({ key }) => secrets.has(key)).map(({ key }) => key) };
+    }
+    if (kind !== 'delete' || action.prior?.type !== 'secret') return { ...action, after: [] };
+    const users = actions.filter(
+      (other) =>
+        other.prior?.type === 'function' &&
+        state.resources.get(other.address)?.dependencies.includes(address) === true,
+    );
+    const successor = action.key === address ? [] : [address];
+    return { ...action, after: [...successor, ...users.map(({ key }) => key)] };
+  });
+}
+
+/** Each behind those it waits for; otherwise by key, so that a plan of the same things is the same plan. */
+function ordered(actions: readonly Action[]): Action[] {
+  const byKey = new Map(
+    [...actions].sort((a, b) => (a.key < b.key ? -1 : 1)).map((action) => [action.key, action]),
+  );
+  const done = new Map<string, Action>();
+  const visit = (action: Action): void => {
+    if (done.has(action.key)) return;
+    for (const key of [...action.after].sort()) {
+      const before = byKey.get(key);
+      if (before !== undefined) visit(before);
+    }
+    done.set(action.key, action);
+  };
+  for (const action of byKey.values()) visit(action);
+  return [...done.values()];
+}
+
+function reachable(actions: readonly Action[], targets: readonly Address[]): Action[] {
+  const wanted = new Set<string>(targets);
+  // Backwards: what an action waits for stands before it.
+  for (const { key, address, after } of [...actions].reverse()) {
+    if (wanted.has(key) || wanted.has(address)) for (const before of after) wanted.add(before);
+  }
+  return actions.filter(({ key, address }) => wanted.has(key) || wanted.has(address));
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((value, index) => value === b[index]);
+}

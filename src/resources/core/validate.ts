@@ -1,0 +1,361 @@
+/** Finds every fault of a file at once, each with its path and what to do. Pure. */
+import type { Declarations, FunctionDeclaration, SecretDeclaration } from './model.js';
+import { RUNTIMES, type RuntimeInfo, runtimeNamed } from './runtimes.js';
+
+export interface Fault {
+  /** Keys from the top of the file to the field. */
+  readonly path: readonly string[];
+  readonly message: string;
+  readonly fix: string;
+  /** A warning does not keep a file from being used. Default `error`. */
+  readonly severity?: 'error' | 'warning';
+}
+
+const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
+const TOP_FIELDS = ['provider', 'functions', 'secrets', 'outputs'];
+const FUNCTION_FIELDS = [
+  'name',
+  'runtime',
+  'template',
+  'code_path',
+  'code_archive',
+  'code_inline',
+  'image',
+  'handler_function',
+  'requirements',
+  'config',
+  'environment',
+  'secrets',
+  'labels',
+  'annotations',
+  'namespace',
+  'provider',
+  'job_id',
+];
+const CODE_FIELDS = ['code_path', 'code_archive', 'code_inline'] as const;
+const SECRET_FIELDS = ['name', 'value_env', 'value_file', 'namespace', 'provider'];
+/** Field -> smallest and largest value. Source: the table of arguments of E2E's design documents. */
+export const CONFIG_RANGES: Readonly<Record<string, readonly [number, number]>> = {
+  memory_mb: [64, 8192],
+  timeout_seconds: [1, 900],
+  replicas: [1, 5],
+  min_scale: [0, 100],
+  max_scale: [1, 100],
+};
+const CONFIG_FIELDS = [...Object.keys(CONFIG_RANGES), 'hardware_type'];
+
+/**
+ * @param today a runtime past its end of life is a warning
+ * @returns faults in the order of the file; empty for a good one
+ */
+export function validate(value: unknown, today: Date = new Date()): Fault[] {
+  const check = new Check(today);
+  check.file(value);
+  return check.faults;
+}
+
+type Path = readonly string[];
+type Fields = Readonly<Record<string, unknown>>;
+
+class Check {
+  readonly faults: Fault[] = [];
+  readonly #today: Date;
+
+  constructor(today: Date) {
+    this.#today = today;
+  }
+
+  file(value: unknown): void {
+    const file = this.#object([], value, TOP_FIELDS, 'the file');
+    if (file === undefined) return;
+    this.#optionalText(['provider'], file['provider']);
+    const functions = this.#map(['functions'], file['functions']);
+    const secrets = this.#map(['secrets'], file['secrets']);
+    for (const [key, one] of Object.entries(functions)) this.#function(['functions', key], key, one);
+    for (const [key, one] of Object.entries(secrets)) this.#secret(['secrets', key], key, one);
+    this.#unique('functions', functions, file);
+    this.#unique('secrets', secrets, file);
+    for (const [name, reference] of Object.entries(this.#map(['outputs'], file['outputs']))) {
+      this.#output(['outputs', name], reference, file as Declarations);
+    }
+  }
+
+  #function(path: Path, key: string, value: unknown): void {
+    const fields = this.#object(path, value, FUNCTION_FIELDS, 'a function');
+    if (fields === undefined) return;
+    this.#name(fields['name'] === undefined ? path : [...path, 'name'], fields['name'] ?? key);
+    const runtime = this.#runtime(path, fields['runtime']);
+    if (runtime !== undefined) {
+      this.#template([...path, 'template'], fields['template'], runtime);
+      this.#code(path, fields, runtime);
+    }
+    for (const field of [
+      'handler_function',
+      'requirements',
+      'namespace',
+      'provider',
+      'image',
+      ...CODE_FIELDS,
+    ]) {
+      this.#optionalText([...path, field], fields[field]);
+    }
+    if (typeof fields['namespace'] === 'string' && fields['namespace'].includes('.')) {
+      this.#fault(
+        [...path, 'namespace'],
+        'a namespace has no dots',
+        'Leave the dots out: they part name and namespace.',
+      );
+    }
+    this.#config([...path, 'config'], fields['config'], runtime);
+    for (const field of ['environment', 'labels', 'annotations'])
+      this.#strings([...path, field], fields[field]);
+    this.#secretNames([...path, 'secrets'], fields['secrets']);
+    const jobId = fields['job_id'];
+    if (
+      jobId !== undefined &&
+      !(Number.isInteger(jobId) && (jobId as number) >= 0 && (jobId as number) <= 0xffff_ffff)
+    ) {
+      this.#fault([...path, 'job_id'], 'is no job id', 'Use an integer from 0 to 4294967295.');
+    }
+  }
+
+  #name(path: Path, name: unknown): void {
+    if (typeof name === 'string' && NAME.test(name) && name.length >= 3 && name.length <= 63) return;
+    this.#fault(
+      path,
+      `${quoted(name)} is no name of a function`,
+      'Use 3 to 63 of a-z, 0-9 and -, with a letter or digit at both ends.',
+    );
+  }
+
+  #runtime(path: Path, value: unknown): RuntimeInfo | undefined {
+    const names = RUNTIMES.map(({ name }) => name).join(', ');
+    if (value === undefined) {
+      this.#fault(path, 'has no `runtime`', `Add one of ${names}.`);
+      return undefined;
+    }
+    const runtime = typeof value === 'string' ? runtimeNamed(value) : undefined;
+    if (runtime === undefined) {
+      this.#fault([...path, 'runtime'], `${quoted(value)} is no runtime`, `Use one of ${names}.`);
+      return undefined;
+    }
+    if (runtime.endOfLife !== undefined && new Date(runtime.endOfLife) < this.#today) {
+      this.#fault(
+        [...path, 'runtime'],
+        `${runtime.title} has had no security fixes since ${runtime.endOfLife}`,
+        'Move to a newer one when you can.',
+        'warning',
+      );
+    }
+    return runtime;
+  }
+
+  #template(path: Path, value: unknown, { name, templates }: RuntimeInfo): void {
+    if (value === undefined || templates.includes(value as string)) return;
+    this.#fault(path, `${quoted(value)} is no template of ${name}`, `Use ${templates.join(' or ')}.`);
+  }
+
+  #code(path: Path, fields: Fields, { name }: RuntimeInfo): void {
+    const given = CODE_FIELDS.filter((field) => fields[field] !== undefined);
+    if (name === 'custom') {
+      if (fields['image'] === undefined)
+        this.#fault(path, 'has no `image`', 'The runtime custom runs a container image: name it.');
+      for (const field of given) {
+        this.#fault(
+          [...path, field],
+          'goes with no image',
+          'Take it out: the runtime custom has its code in `image`.',
+        );
+      }
+      return;
+    }
+    if (fields['image'] !== undefined) {
+      this.#fault(
+        [...path, 'image'],
+        `goes with the runtime custom only, not with ${name}`,
+        'Take it out, or use the runtime custom.',
+      );
+    }
+    if (given.length === 0) this.#fault(path, 'has no code', `Add one of ${CODE_FIELDS.join(', ')}.`);
+    for (const field of given.slice(1)) {
+      this.#fault(
+        [...path, field],
+        `stands beside \`${given[0]}\``,
+        'A function has exactly one source of code: keep one of them.',
+      );
+    }
+  }
+
+  #config(path: Path, value: unknown, runtime: RuntimeInfo | undefined): void {
+    if (value === undefined) return;
+    const fields = this.#object(path, value, CONFIG_FIELDS, '`config`');
+    if (fields === undefined) return;
+    for (const [field, [least, most]] of Object.entries(CONFIG_RANGES)) {
+      const number = fields[field];
+      if (
+        number === undefined ||
+        (Number.isInteger(number) && Number(number) >= least && Number(number) <= most)
+      )
+        continue;
+      this.#fault([...path, field], `is ${quoted(number)}`, `Use an integer from ${least} to ${most}.`);
+    }
+    const { hardware_type: hardware = 'cpu', replicas, min_scale: min, max_scale: max } = fields;
+    if (hardware !== 'cpu' && hardware !== 'gpu')
+      this.#fault([...path, 'hardware_type'], `${quoted(hardware)} is no hardware`, 'Use cpu or gpu.');
+    else if (runtime !== undefined && !runtime.hardware.includes(hardware)) {
+      this.#fault(
+        [...path, 'hardware_type'],
+        `${runtime.name} does not run on ${hardware}`,
+        `Use ${runtime.hardware.join(' or ')}.`,
+      );
+    }
+    if (hardware === 'gpu' && typeof replicas === 'number' && replicas > 1) {
+      this.#fault(
+        [...path, 'replicas'],
+        'is more than 1 on gpu',
+        'Use 1: only cpu functions are replicated.',
+      );
+    }
+    if (typeof min === 'number' && typeof max === 'number' && min > max) {
+      this.#fault(
+        [...path, 'min_scale'],
+        `is more than \`max_scale\` (${max})`,
+        'Lower it, or raise `max_scale`.',
+      );
+    }
+  }
+
+  #secretNames(path: Path, value: unknown): void {
+    if (value === undefined) return;
+    if (!Array.isArray(value)) return this.#fault(path, 'is no list', 'List the names of secrets.');
+    value.forEach((name, index) => {
+      if (typeof name === 'string' && SECRET_NAME.test(name)) return;
+      this.#fault(
+        [...path, String(index)],
+        `${quoted(name)} is no name of a secret`,
+        'Use letters, digits and hyphens.',
+      );
+    });
+  }
+
+  #secret(path: Path, key: string, value: unknown): void {
+    const fields = this.#object(path, value, SECRET_FIELDS, 'a secret');
+    if (fields === undefined) return;
+    const name = fields['name'] ?? key;
+    if (typeof name !== 'string' || !SECRET_NAME.test(name)) {
+      this.#fault(path, `${quoted(name)} is no name of a secret`, 'Use letters, digits and hyphens.');
+    }
+    for (const field of SECRET_FIELDS) this.#optionalText([...path, field], fields[field]);
+    const sources = ['value_env', 'value_file'].filter((field) => fields[field] !== undefined);
+    if (sources.length !== 1) {
+      this.#fault(
+        path,
+        'needs exactly one source of its value',
+        'Add `value_env` with the name of an environment variable, or `value_file`.',
+      );
+    }
+  }
+
+  /** Two entries with one name would be one function on the provider. */
+  #unique(kind: 'functions' | 'secrets', all: Fields, file: Fields): void {
+    const seen = new Map<string, string>();
+    for (const [key, one] of Object.entries(all)) {
+      if (!isObject(one)) continue;
+      const {
+        name = key,
+        namespace = '',
+        provider = file['provider'] ?? '',
+      } = one as unknown as FunctionDeclaration & SecretDeclaration;
+      const id = [provider, namespace, name].join(' ');
+      const other = seen.get(id);
+      if (other !== undefined)
+        this.#fault([kind, key], `has the name of \`${kind}.${other}\``, 'Give one of them another `name`.');
+      seen.set(id, key);
+    }
+  }
+
+  #output(path: Path, value: unknown, file: Declarations): void {
+    const [, type, key] =
+      typeof value === 'string' ? (/^(function|secret)\.([^.]+)\.\w+$/.exec(value) ?? []) : [];
+    const known = type === 'function' ? file.functions : file.secrets;
+    if (key !== undefined && known?.[key] !== undefined) return;
+    this.#fault(
+      path,
+      `${quoted(value)} names nothing of this file`,
+      'Use function.KEY.ATTRIBUTE or secret.KEY.ATTRIBUTE.',
+    );
+  }
+
+  #object(path: Path, value: unknown, known: readonly string[], what: string): Fields | undefined {
+    if (!isObject(value)) {
+      this.#fault(path, `${what} is ${quoted(value)}`, 'Write it as an object with fields.');
+      return undefined;
+    }
+    for (const field of Object.keys(value)) {
+      if (known.includes(field)) continue;
+      const near = nearest(field, known);
+      this.#fault(
+        [...path, field],
+        `${what} has no such field`,
+        near === undefined ? `Known are ${known.join(', ')}.` : `Did you mean \`${near}\`?`,
+      );
+    }
+    return value;
+  }
+
+  #map(path: Path, value: unknown): Fields {
+    if (value === undefined || value === null) return {};
+    if (isObject(value)) return value;
+    this.#fault(path, `is ${quoted(value)}`, 'Write it as an object: a name for each entry.');
+    return {};
+  }
+
+  #strings(path: Path, value: unknown): void {
+    for (const [key, text] of Object.entries(this.#map(path, value))) {
+      if (typeof text !== 'string')
+        this.#fault([...path, key], `is ${quoted(text)}`, 'Write it as text, in quotes.');
+    }
+  }
+
+  #optionalText(path: Path, value: unknown): void {
+    if (value === undefined || (typeof value === 'string' && value !== '')) return;
+    this.#fault(path, `is ${quoted(value)}`, 'Write it as text.');
+  }
+
+  #fault(path: Path, message: string, fix: string, severity: Fault['severity'] = 'error'): void {
+    this.faults.push({ path, message, fix, severity });
+  }
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Short, and never a whole inline program. */
+function quoted(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** A known field that differs by a slip of the fingers. */
+function nearest(field: string, known: readonly string[]): string | undefined {
+  const simple = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  return (
+    known.find((name) => simple(name) === simple(field)) ??
+    known.find((name) => distance(simple(name), simple(field)) <= 2)
+  );
+}
+
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const same = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(same, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}

@@ -1,0 +1,87 @@
+/** What a provider says, laid over what the state knows: what it does not say is kept. */
+
+import type { UpdateGroup } from './core/diff.js';
+import type { DesiredFunction } from './core/model.js';
+import type { FunctionAttributes } from './core/state.js';
+import type { RemoteFunction } from './provider.js';
+
+export function withRemote(known: FunctionAttributes, remote: RemoteFunction): FunctionAttributes {
+  const { config, environment, secrets, labels, annotations } = remote;
+  return {
+    ...known,
+    id: remote.id,
+    name: remote.name ?? known.name,
+    namespace: remote.namespace ?? known.namespace,
+    runtime: remote.runtime ?? known.runtime,
+    template: remote.template ?? known.template,
+    code_sha256: remote.codeSha256 ?? known.code_sha256,
+    config: { ...known.config, ...given(config) },
+    environment: environment ?? known.environment,
+    secrets: secrets === undefined ? known.secrets : [...secrets].sort(),
+    labels: labels ?? known.labels,
+    annotations: annotations ?? known.annotations,
+    invoke_url: remote.invokeUrl ?? known.invoke_url,
+    status: remote.status,
+    version: remote.version ?? known.version,
+    created_at: remote.createdAt ?? known.created_at,
+    updated_at: remote.updatedAt ?? known.updated_at,
+  };
+}
+
+/** What is wanted, with nothing of a provider's yet. */
+export function attributesOf({
+  type: _type,
+  address: _address,
+  provider: _provider,
+  ...wanted
+}: DesiredFunction): FunctionAttributes {
+  return wanted;
+}
+
+/** The prior attributes with those of some groups as they were sent. */
+export function withGroups(
+  prior: FunctionAttributes,
+  desired: DesiredFunction,
+  groups: readonly UpdateGroup[],
+): FunctionAttributes {
+  let merged = prior;
+  for (const group of groups) merged = { ...merged, ...fieldsOf(group, desired, prior) };
+  return merged;
+}
+
+function fieldsOf(
+  group: UpdateGroup,
+  desired: DesiredFunction,
+  prior: FunctionAttributes,
+): Partial<FunctionAttributes> {
+  const {
+    code_sha256,
+    image,
+    handler_function,
+    requirements,
+    config,
+    environment,
+    secrets,
+    labels,
+    annotations,
+  } = desired;
+  switch (group) {
+    case 'code':
+      return { code_sha256, image, handler_function, requirements };
+    case 'config':
+      return { config: { ...config, hardware_type: prior.config.hardware_type } };
+    case 'environment':
+      return { environment, secrets };
+    case 'metadata':
+      return { labels, annotations };
+    case 'value':
+      return {};
+  }
+}
+
+/** Undefined says nothing: it must not wipe out what is known. */
+function given<T extends object>(fields: T | undefined): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(fields ?? {}).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+}

@@ -1,0 +1,88 @@
+/** The state in a row of Postgres: the lock is another row, which only one can insert. */
+import type { Pool } from 'pg';
+import { FaasError } from '../../core/errors.js';
+import type { LockInfo, StateBackend } from './backend.js';
+
+export interface PostgresBackendOptions {
+  /** `postgres://…`; never shown, it may hold a password. */
+  readonly connectionString: string;
+  /** Tells several states of one database apart. Default `default`. */
+  readonly workspace?: string;
+}
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS jobferry_state (
+    workspace text PRIMARY KEY, content text NOT NULL, backup text, written_at timestamptz NOT NULL DEFAULT now()
+  );
+  CREATE TABLE IF NOT EXISTS jobferry_state_lock (workspace text PRIMARY KEY, lock jsonb NOT NULL);
+`;
+
+export class PostgresBackend implements StateBackend {
+  readonly name: string;
+  readonly #options: PostgresBackendOptions;
+  readonly #workspace: string;
+  #pool: Promise<Pool> | undefined;
+
+  constructor(options: PostgresBackendOptions) {
+    this.#options = options;
+    this.#workspace = options.workspace ?? 'default';
+    this.name = `the workspace ${this.#workspace} in Postgres`;
+  }
+
+  async read(): Promise<string | undefined> {
+    const { rows } = await this.#query('SELECT content FROM jobferry_state WHERE workspace = $1', [
+      this.#workspace,
+    ]);
+    return rows[0]?.['content'] as string | undefined;
+  }
+
+  async write(text: string): Promise<void> {
+    await this.#query(
+      `INSERT INTO jobferry_state (workspace, content) VALUES ($1, $2)
+       ON CONFLICT (workspace) DO UPDATE SET backup = jobferry_state.content, content = $2, written_at = now()`,
+      [this.#workspace, text],
+    );
+  }
+
+  async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {
+    for (;;) {
+      const insert =
+        'INSERT INTO jobferry_state_lock (workspace, lock) VALUES ($1, $2) ON CONFLICT DO NOTHING';
+      const { rowCount } = await this.#query(insert, [this.#workspace, JSON.stringify(lock)]);
+      if (rowCount === 1) return undefined;
+      const { rows } = await this.#query('SELECT lock FROM jobferry_state_lock WHERE workspace = $1', [
+        this.#workspace,
+      ]);
+      if (rows[0] !== undefined) return rows[0]['lock'] as LockInfo;
+    }
+  }
+
+  async unlock(id: string): Promise<void> {
+    await this.#query(`DELETE FROM jobferry_state_lock WHERE workspace = $1 AND lock->>'id' = $2`, [
+      this.#workspace,
+      id,
+    ]);
+  }
+
+  async close(): Promise<void> {
+    await (await this.#pool)?.end();
+  }
+
+  async #query(
+    text: string,
+    values: readonly string[],
+  ): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
+    this.#pool ??= this.#connect();
+    return (await this.#pool).query(text, [...values]);
+  }
+
+  async #connect(): Promise<Pool> {
+    const { default: pg } = await import('pg').catch((cause: unknown) => {
+      const message = 'A state in Postgres needs pg. Install it: npm install pg';
+      throw new FaasError({ code: 'CONFIG', executed: 'no', message, cause });
+    });
+    const pool = new pg.Pool({ connectionString: this.#options.connectionString, max: 2 });
+    await pool.query(TABLES);
+    return pool;
+  }
+}

@@ -1,0 +1,107 @@
+/** The state in an S3-compatible store: the lock is an object that conditional writes let only one make. */
+import type { S3Client } from '@aws-sdk/client-s3';
+import { FaasError } from '../../core/errors.js';
+import type { LockInfo, StateBackend } from './backend.js';
+
+export interface S3BackendOptions {
+  readonly bucket: string;
+  /** The state; `KEY.backup` and `KEY.lock` stand beside it. */
+  readonly key: string;
+  readonly region?: string;
+  /** An S3-compatible server instead of AWS's; addressed by path. It must know `If-None-Match` on writes. */
+  readonly endpoint?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+type Sdk = typeof import('@aws-sdk/client-s3');
+
+export class S3Backend implements StateBackend {
+  readonly name: string;
+  readonly #options: S3BackendOptions;
+  #client: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
+
+  constructor(options: S3BackendOptions) {
+    this.#options = options;
+    this.name = `s3://${options.bucket}/${options.key}`;
+  }
+
+  read(): Promise<string | undefined> {
+    return this.#get(this.#options.key);
+  }
+
+  async write(text: string): Promise<void> {
+    const before = await this.read();
+    if (before !== undefined) await this.#put(`${this.#options.key}.backup`, before);
+    await this.#put(this.#options.key, text);
+  }
+
+  async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {
+    for (;;) {
+      try {
+        await this.#put(`${this.#options.key}.lock`, JSON.stringify(lock), '*');
+        return undefined;
+      } catch (failure) {
+        if (statusOf(failure) !== 412 && statusOf(failure) !== 409) throw failure;
+      }
+      const holder = await this.#holder();
+      if (holder !== undefined) return holder;
+    }
+  }
+
+  async unlock(id: string): Promise<void> {
+    if ((await this.#holder())?.id !== id) return;
+    const { sdk, client } = await this.#open();
+    await client.send(
+      new sdk.DeleteObjectCommand({ Bucket: this.#options.bucket, Key: `${this.#options.key}.lock` }),
+    );
+  }
+
+  async close(): Promise<void> {
+    (await this.#client)?.client.destroy();
+  }
+
+  async #holder(): Promise<LockInfo | undefined> {
+    const text = await this.#get(`${this.#options.key}.lock`);
+    return text === undefined ? undefined : (JSON.parse(text) as LockInfo);
+  }
+
+  async #get(Key: string): Promise<string | undefined> {
+    const { sdk, client } = await this.#open();
+    try {
+      const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: this.#options.bucket, Key }));
+      return await Body?.transformToString('utf8');
+    } catch (failure) {
+      if (statusOf(failure) === 404) return undefined;
+      throw failure;
+    }
+  }
+
+  async #put(Key: string, Body: string, IfNoneMatch?: string): Promise<void> {
+    const { sdk, client } = await this.#open();
+    const input = { Bucket: this.#options.bucket, Key, Body, ContentType: 'application/json' };
+    await client.send(new sdk.PutObjectCommand({ ...input, ...(IfNoneMatch && { IfNoneMatch }) }));
+  }
+
+  #open(): Promise<{ sdk: Sdk; client: S3Client }> {
+    this.#client ??= this.#connect();
+    return this.#client;
+  }
+
+  async #connect(): Promise<{ sdk: Sdk; client: S3Client }> {
+    const { region, endpoint, credentials } = this.#options;
+    const sdk = await import('@aws-sdk/client-s3').catch((cause: unknown) => {
+      const message = 'A state in S3 needs @aws-sdk/client-s3. Install it: npm install @aws-sdk/client-s3';
+      throw new FaasError({ code: 'CONFIG', executed: 'no', message, cause });
+    });
+    const client = new sdk.S3Client({
+      ...(region && { region }),
+      ...(endpoint && { endpoint, forcePathStyle: true }),
+      ...(credentials && { credentials }),
+    });
+    return { sdk, client };
+  }
+}
+
+function statusOf(failure: unknown): number | undefined {
+  return (failure as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
