@@ -2,9 +2,9 @@
 # Installs what the suites beside npm test meet for real. Nothing of it is needed by a user, or by npm test.
 set -eu
 need() { command -v "$1" >/dev/null 2>&1; }
-if ! need redis-server || ! need bwrap; then
+if ! need redis-server || ! need bwrap || [ ! -d /usr/lib/postgresql ]; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server bubblewrap >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server bubblewrap postgresql >/dev/null
 fi
 redis-server --version
 bwrap --version

@@ -25,6 +25,7 @@ export function withRemote(known: FunctionAttributes, remote: RemoteFunction): F
     version: remote.version ?? known.version,
     created_at: remote.createdAt ?? known.created_at,
     updated_at: remote.updatedAt ?? known.updated_at,
+    invocation_count: remote.invocationCount ?? known.invocation_count,
   };
 }
 

@@ -44,6 +44,7 @@ export interface RemoteFunction {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly createdAt?: string;
   readonly updatedAt?: string;
+  readonly invocationCount?: number;
 }
 
 export interface ResourceProvider {

@@ -38,7 +38,9 @@ export async function readSource(file: string, loadModule: LoadModule): Promise<
   if (document.errors.length > 0) {
     throw config(
       document.errors
-        .map((error) => `${path}:${error.linePos?.[0].line ?? 1}: ${error.message.split('\n', 1)[0]}`)
+        .map(
+          (error) => `${path}:${error.linePos?.[0].line ?? 1}: ${error.message.split(/\n| at line /, 1)[0]}`,
+        )
         .join('\n'),
     );
   }

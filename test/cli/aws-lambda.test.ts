@@ -27,17 +27,16 @@ afterAll(async () => {
 });
 
 const onLambda = (command: string, ...args: string[]) =>
-  cli([command, ...args, '--to', 'aws-lambda'], {
-    cwd: folder,
-    env: {
-      AWS_REGION: REGION,
-      AWS_ENDPOINT_URL_LAMBDA: fake.url,
-      AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
-      AWS_EC2_METADATA_DISABLED: 'true',
-      JOBFERRY_AWS_ROLE: ROLE,
-    },
-  });
+  cli([command, ...args, '--to', 'aws-lambda'], { cwd: folder, env: lambdaEnv() });
+
+const lambdaEnv = () => ({
+  AWS_REGION: REGION,
+  AWS_ENDPOINT_URL_LAMBDA: fake.url,
+  AWS_ACCESS_KEY_ID: KEYS.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: KEYS.secretAccessKey,
+  AWS_EC2_METADATA_DISABLED: 'true',
+  JOBFERRY_AWS_ROLE: ROLE,
+});
 
 describe('jobferry deploy --to aws-lambda', () => {
   it('only says what it would do, with --dry-run', async () => {
@@ -87,6 +86,27 @@ describe('jobferry deploy --to aws-lambda', () => {
     expect((await onLambda('undeploy', '7')).code).toBe(0);
     expect((await onLambda('invoke', '7', '--input', '7')).code).toBe(4);
   });
+});
+
+it('declared functions go to the same cloud by `provider`, and leave again', async () => {
+  const file = `provider: aws-lambda
+functions:
+  square:
+    runtime: node20
+    code_inline: "export default (n) => n * n;"
+    config: { memory_mb: 256 }
+    labels: { team: north }
+    job_id: 8
+`;
+  await writeFile(join(folder, 'f.yaml'), file);
+  const env = lambdaEnv();
+  const run = (...args: string[]) => cli([...args, 'f.yaml'], { cwd: folder, env });
+  const applied = await cli(['apply', 'f.yaml', '--auto-approve'], { cwd: folder, env });
+  expect(applied.code, applied.stderr).toBe(0);
+  expect(fake.functions.find('jobferry-job-8')?.configuration['MemorySize']).toBe(256);
+  expect((await run('plan', '--detailed-exitcode')).code).toBe(0);
+  expect((await run('destroy', '--auto-approve')).code).toBe(0);
+  expect(fake.functions.find('jobferry-job-8')).toBeUndefined();
 });
 
 it('refuses a provider that does not exist, and an address for one that has its own', async () => {

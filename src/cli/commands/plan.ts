@@ -1,6 +1,6 @@
 /** `jobferry plan`: what `apply` would do. */
 import { Command } from 'commander';
-import { hasChanges, plan } from '../../resources/index.js';
+import { hasChanges, plan, writeState } from '../../resources/index.js';
 import { EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
 import { planData, planLines } from '../resources/render.js';
@@ -27,8 +27,10 @@ export function planCommand(finish: Finish): Command {
     .addHelpText('after', '\nExample:\n  $ jobferry plan jobferry.functions.yaml --out next.plan')
     .action((file: string, options: PlanOptions) =>
       withDetailedExitCode(options.detailedExitcode, finish, () =>
-        inSession(file, 'plan', options, async ({ state, desired, drifts }) => {
+        inSession(file, 'plan', options, async ({ state, kept, backend, desired, drifts }) => {
           const targets = targetsOf(options);
+          // A plan is for one state, and a state that was never written is another one each time.
+          if (options.out !== undefined && kept.serial === 0) await writeState(backend, kept);
           const made = plan(state, options.destroy ? [] : desired, targets);
           if (options.out !== undefined) await savePlan(options.out, made, targets.targets ?? []);
           const exitCode = options.detailedExitcode && hasChanges(made) ? 2 : EXIT.ok;

@@ -16,6 +16,8 @@ export interface Computed {
   readonly version?: string | undefined;
   readonly created_at?: string | undefined;
   readonly updated_at?: string | undefined;
+  /** Where the provider counts. */
+  readonly invocation_count?: number | undefined;
 }
 
 interface ResourceBase {

@@ -239,6 +239,7 @@ function remoteOf(fields: Json): RemoteFunction {
     annotations: object(fields['annotations']) as Record<string, string> | undefined,
     createdAt: text(fields['created_at']),
     updatedAt: text(fields['updated_at']),
+    invocationCount: typeof fields['invocation_count'] === 'number' ? fields['invocation_count'] : undefined,
   });
 }
 

@@ -36,7 +36,7 @@ export class FileBackend implements StateBackend {
       await rename(fresh, this.#path);
       await syncFolder(dirname(this.#path));
     } catch (failure) {
-      await rm(fresh, { force: true });
+      await rm(fresh, { force: true }).catch(() => {});
       throw failure;
     }
   }

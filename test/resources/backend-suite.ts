@@ -1,0 +1,94 @@
+/** What every place for a state must do. */
+import { expect, it } from 'vitest';
+import { emptyState, readState, type StateBackend, withLock, writeState } from '../../src/resources/index.js';
+
+/** @param open a backend over the same empty place, once for each call of `fresh` */
+export function backendSuite(fresh: () => Promise<() => StateBackend>): void {
+  it('has no state at first, keeps what is written, and the one before as a backup', async () => {
+    const open = await fresh();
+    const one = open();
+    expect((await readState(one)).serial).toBe(0);
+    await writeState(one, { ...emptyState(), serial: 1, lineage: 'a' });
+    await writeState(one, { ...emptyState(), serial: 2, lineage: 'a' });
+    const other = open();
+    expect(await readState(other)).toMatchObject({ serial: 2, lineage: 'a' });
+    await one.close?.();
+    await other.close?.();
+  });
+
+  it('lets one at a time have the lock, and says who has it', async () => {
+    const open = await fresh();
+    const [one, other] = [open(), open()];
+    await withLock(one, 'apply', async () => {
+      const failing = withLock(other, 'plan', async () => 'inside');
+      await expect(failing).rejects.toMatchObject({ code: 'CONFLICT', executed: 'no' });
+      await expect(failing).rejects.toThrow(/for apply since 20.*--break-lock [0-9a-f-]{36}/);
+    });
+    expect(await withLock(other, 'plan', async () => 'inside')).toBe('inside');
+    await one.close?.();
+    await other.close?.();
+  });
+
+  it('gives the lock back when the work fails', async () => {
+    const backend = (await fresh())();
+    await expect(withLock(backend, 'apply', () => Promise.reject(new Error('no network')))).rejects.toThrow(
+      'no network',
+    );
+    expect(await withLock(backend, 'apply', async () => 1)).toBe(1);
+    await backend.close?.();
+  });
+
+  it('gives it to one of twenty who come at once', async () => {
+    const open = await fresh();
+    let inside = 0;
+    let most = 0;
+    const attempts = Array.from({ length: 20 }, async () => {
+      const backend = open();
+      try {
+        await withLock(backend, 'apply', async () => {
+          inside += 1;
+          most = Math.max(most, inside);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          inside -= 1;
+        });
+        return 'done';
+      } catch {
+        return 'refused';
+      } finally {
+        await backend.close?.();
+      }
+    });
+    const ends = await Promise.all(attempts);
+    expect(most).toBe(1);
+    expect(ends).toContain('done');
+  });
+
+  it('can have its lock broken by who knows its id, and by nobody else', async () => {
+    const open = await fresh();
+    const [one, other] = [open(), open()];
+    const lock = {
+      id: 'lock-1',
+      owner: 'someone@elsewhere',
+      pid: 1,
+      since: '2026-01-01T00:00:00Z',
+      operation: 'apply',
+    };
+    expect(await one.tryLock(lock)).toBeUndefined();
+    await other.unlock('another');
+    expect(await other.tryLock({ ...lock, id: 'lock-2' })).toMatchObject({
+      id: 'lock-1',
+      owner: 'someone@elsewhere',
+    });
+    await other.unlock('lock-1');
+    expect(await other.tryLock({ ...lock, id: 'lock-2' })).toBeUndefined();
+    await one.close?.();
+    await other.close?.();
+  });
+
+  it('refuses what is no state, and names the backup', async () => {
+    const backend = (await fresh())();
+    await backend.write('{"version": 3}');
+    await expect(readState(backend)).rejects.toThrow(/cannot be read: This is no state of version 4/);
+    await backend.close?.();
+  });
+}

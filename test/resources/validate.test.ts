@@ -1,0 +1,173 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkSource, describeFault, RUNTIMES, readSource, validate } from '../../src/resources/index.js';
+
+const TODAY = new Date('2026-01-01');
+const good = { runtime: 'python3.11', code_inline: 'x' };
+const faultsOf = (fields: object) =>
+  validate({ functions: { resize: { ...good, ...fields } } }, TODAY)
+    .filter(({ severity }) => severity === 'error')
+    .map(({ path, message, fix }) => `${path.slice(2).join('.')}: ${message}. ${fix}`);
+
+describe('a good file', () => {
+  it.each([
+    ['the least', {}],
+    [
+      'every limit from below',
+      { config: { memory_mb: 64, timeout_seconds: 1, replicas: 1, min_scale: 0, max_scale: 1 } },
+    ],
+    ['every limit from above', { config: { memory_mb: 8192, timeout_seconds: 900, replicas: 5 } }],
+    ['an image', { runtime: 'custom', code_inline: undefined, image: 'registry.example/resize:1' }],
+    ['a gpu', { runtime: 'pytorch2.1.2', config: { hardware_type: 'gpu', replicas: 1 } }],
+    ['.NET by its alias', { runtime: 'dotnet7.0' }],
+    ['a name of three', { name: 'a1b' }],
+  ])('has no fault: %s', (_, fields) => expect(faultsOf(fields)).toEqual([]));
+
+  it.each(
+    RUNTIMES.filter(({ name }) => name !== 'custom').flatMap(({ name, templates }) =>
+      templates.map((one) => [name, one]),
+    ),
+  )('takes %s with the template %s', (runtime, template) =>
+    expect(faultsOf({ runtime, template })).toEqual([]),
+  );
+});
+
+describe('a fault', () => {
+  it.each([
+    [
+      'memory below',
+      { config: { memory_mb: 63 } },
+      'config.memory_mb: is 63. Use an integer from 64 to 8192.',
+    ],
+    ['memory above', { config: { memory_mb: 8193 } }, 'config.memory_mb: is 8193.'],
+    [
+      'a fraction',
+      { config: { timeout_seconds: 1.5 } },
+      'config.timeout_seconds: is 1.5. Use an integer from 1 to 900.',
+    ],
+    ['too long', { config: { timeout_seconds: 901 } }, 'config.timeout_seconds: is 901.'],
+    ['replicas', { config: { replicas: 6 } }, 'config.replicas: is 6. Use an integer from 1 to 5.'],
+    [
+      'a scale the wrong way round',
+      { config: { min_scale: 5, max_scale: 2 } },
+      'config.min_scale: is more than `max_scale` (2)',
+    ],
+    ['hardware', { config: { hardware_type: 'tpu' } }, 'config.hardware_type: "tpu" is no hardware'],
+    ['a gpu for what has none', { config: { hardware_type: 'gpu' } }, 'python3.11 does not run on gpu'],
+    [
+      'gpus in numbers',
+      { runtime: 'pytorch2.1.2', config: { hardware_type: 'gpu', replicas: 2 } },
+      'is more than 1 on gpu',
+    ],
+    ['a short name', { name: 'ab' }, 'name: "ab" is no name of a function'],
+    ['a name with capitals', { name: 'Resize' }, 'name: "Resize" is no name'],
+    ['a name that ends in a hyphen', { name: 'resize-' }, 'is no name'],
+    ['a long name', { name: 'a'.repeat(64) }, 'is no name'],
+    ['a runtime nobody has', { runtime: 'cobol85' }, 'runtime: "cobol85" is no runtime'],
+    [
+      'a template of another runtime',
+      { template: 'go' },
+      'template: "go" is no template of python3.11. Use http or flask or fastapi.',
+    ],
+    ['two sources of code', { code_path: 'x' }, 'stands beside `code_path`'],
+    ['no code', { code_inline: undefined }, 'has no code'],
+    ['an image with a runtime', { image: 'x' }, 'goes with the runtime custom only'],
+    ['a custom runtime with code', { runtime: 'custom', image: 'x' }, 'code_inline: goes with no image'],
+    ['a custom runtime without an image', { runtime: 'custom', code_inline: undefined }, 'has no `image`'],
+    [
+      'a slip of the fingers',
+      { enviroment: {} },
+      'enviroment: a function has no such field. Did you mean `environment`?',
+    ],
+    [
+      'another spelling',
+      { config: { memoryMb: 1 } },
+      'config.memoryMb: `config` has no such field. Did you mean `memory_mb`?',
+    ],
+    [
+      'a number in the environment',
+      { environment: { LEVEL: 9 } },
+      'environment.LEVEL: is 9. Write it as text, in quotes.',
+    ],
+    ['the name of a secret', { secrets: ['db password'] }, 'secrets.0: "db password" is no name of a secret'],
+    ['a namespace with a dot', { namespace: 'a.b' }, 'a namespace has no dots'],
+    ['a job id', { job_id: -1 }, 'job_id: is no job id'],
+  ])('of %s says what, where and what to do', (_, fields, expected) => {
+    expect(faultsOf(fields).join('\n')).toContain(expected);
+  });
+
+  it('of secrets and outputs is found too', () => {
+    const faults = validate({
+      functions: { resize: good, other: { ...good, name: 'resize' } },
+      secrets: { key: {}, 'bad name': { value_env: 'X' } },
+      outputs: { url: 'function.nobody.invoke_url' },
+    }).filter(({ severity }) => severity === 'error');
+    expect(faults.map(({ path }) => path.join('.'))).toEqual([
+      'secrets.key',
+      'secrets.bad name',
+      'functions.other',
+      'outputs.url',
+    ]);
+  });
+
+  it.each([[[]], ['text'], [null], [7]])('of a file that is %j is no crash', (value) => {
+    expect(validate(value)).toHaveLength(1);
+  });
+
+  it('of a runtime past its end is a warning', () => {
+    const faults = validate({ functions: { old: { runtime: 'node18', code_inline: 'x' } } }, TODAY);
+    expect(faults).toMatchObject([{ severity: 'warning', path: ['functions', 'old', 'runtime'] }]);
+  });
+});
+
+describe('a file', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'jobferry-source-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  const noModules = () => Promise.reject(new Error('not a module'));
+  const read = async (name: string, text: string) => {
+    await writeFile(join(folder, name), text);
+    return readSource(join(folder, name), noModules);
+  };
+
+  it('says every fault at once, each with its line', async () => {
+    const source = await read(
+      'all.yaml',
+      'functions:\n  resize:\n    runtime: cobol\n    code_inline: x\n    config:\n      memory_mb: 1\n      replicas: 9\n',
+    );
+    expect(() => checkSource(source)).toThrow(
+      /has 3 faults:\n.*all.yaml:3: .*cobol.*\n.*all.yaml:6: .*memory_mb.*\n.*all.yaml:7: .*replicas/,
+    );
+  });
+
+  it('in JSON has lines too, and a field that is missing has the line of what lacks it', async () => {
+    const source = await read(
+      'all.json',
+      '{\n "functions": {\n  "resize": {\n   "runtime": "node20"\n  }\n }\n}',
+    );
+    const [fault] = validate(source.value, TODAY);
+    expect(fault === undefined ? '' : describeFault(source, fault)).toMatch(
+      /all\.json:3: functions\.resize has no code/,
+    );
+  });
+
+  it('that is no YAML is refused with the line', async () => {
+    await expect(read('bad.yaml', 'functions:\n  a: [1,\n')).rejects.toThrow(/bad\.yaml:\d+: /);
+  });
+
+  it('that is not there is named', async () => {
+    await expect(readSource(join(folder, 'none.yaml'), noModules)).rejects.toThrow(
+      /none\.yaml cannot be read/,
+    );
+  });
+
+  it('in TypeScript is imported, and its default export counts', async () => {
+    const value = { functions: { resize: good } };
+    const source = await readSource(join(folder, 'jobferry.functions.ts'), async () => ({ default: value }));
+    expect(checkSource(source, TODAY).declarations).toEqual(value);
+  });
+});
