@@ -7,6 +7,8 @@ export default defineConfig({
     'executors/custom-http/index': 'src/executors/custom-http/index.ts',
     'executors/aws-lambda/index': 'src/executors/aws-lambda/index.ts',
     'executors/aws-lambda/entry': 'src/executors/aws-lambda/entry.ts',
+    'executors/digitalocean/index': 'src/executors/digitalocean/index.ts',
+    'executors/digitalocean/entry': 'src/executors/digitalocean/entry.ts',
     'packaging/bootstrap/jobs': 'src/packaging/bootstrap/jobs.ts',
     'executors/memory/index': 'src/executors/memory/index.ts',
     'layers/index': 'src/layers/index.ts',

@@ -7,6 +7,7 @@ import { node, root } from './build-state.mjs';
 /** Cloud -> its example, and the variables without which it cannot start. */
 const CLOUDS = {
   aws: { example: 'aws-lambda.ts', needs: ['AWS_REGION', 'JOBFERRY_AWS_ROLE'] },
+  digitalocean: { example: 'digitalocean.ts', needs: ['DIGITALOCEAN_TOKEN', 'JOBFERRY_DO_REGION'] },
 };
 
 const wanted = process.argv.slice(2);

@@ -6,6 +6,7 @@ import type { State } from './core/state.js';
 import { applyFunction } from './function-steps.js';
 import { Run, type RunOptions } from './run.js';
 import { applySecret } from './secret-steps.js';
+import { Slots } from './slots.js';
 import { DEFAULT_WAITS, type WaitOptions } from './waits.js';
 
 export interface ApplyOptions extends Omit<RunOptions, 'waits'> {
@@ -36,14 +37,12 @@ export interface ApplyResult {
  * is saved after each change, so that a run that is cut off anywhere is finished by the next one.
  */
 export async function apply(plan: Plan, state: State, options: ApplyOptions): Promise<ApplyResult> {
-  const { concurrency = 4, onProgress = () => {}, outputs = {} } = options;
+  const { concurrency = 4, onProgress = () => {}, outputs = {}, signal } = options;
   const run = new Run(state, { ...options, waits: { ...DEFAULT_WAITS, ...options.waits } });
-  const ends = new Map<string, 'done' | 'failed' | 'skipped'>();
-  const failed: { action: Action; error: unknown }[] = [];
-  const waiting = new Set(plan.actions);
-  const present = new Set(plan.actions.map(({ key }) => key));
+  const slots = new Slots(concurrency);
+  const ends = new Map<string, Promise<End>>();
 
-  const carryOut = async (action: Action): Promise<void> => {
+  const carryOut = async (action: Action): Promise<End> => {
     const startedMs = performance.now();
     const tell = (step: ApplyProgress['step'], error?: unknown) =>
       onProgress({
@@ -52,45 +51,48 @@ export async function apply(plan: Plan, state: State, options: ApplyOptions): Pr
         elapsedMs: performance.now() - startedMs,
         ...(error !== undefined && { error }),
       });
-    const stopped =
-      options.signal.aborted || action.after.some((key) => present.has(key) && ends.get(key) !== 'done');
-    if (stopped) {
-      ends.set(action.key, 'skipped');
-      return tell('skipped');
+    if (signal.aborted) {
+      tell('skipped');
+      return { action, how: 'skipped' };
     }
     tell('started');
     try {
       await (action.key.startsWith('function.') ? applyFunction(action, run) : applySecret(action, run));
-      ends.set(action.key, 'done');
       tell('done');
+      return { action, how: 'done' };
     } catch (error) {
-      ends.set(action.key, 'failed');
-      failed.push({ action, error });
       tell('failed', error);
+      return { action, how: 'failed', error };
     }
   };
 
-  const lane = async (): Promise<void> => {
-    while (waiting.size > 0) {
-      const ready = [...waiting].find(({ after }) =>
-        after.every((key) => !present.has(key) || ends.has(key)),
-      );
-      if (ready === undefined) {
-        // Something that others wait for is under way in another lane.
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        continue;
-      }
-      waiting.delete(ready);
-      await carryOut(ready);
-    }
+  const inTurn = async (action: Action): Promise<End> => {
+    const before = await Promise.all(action.after.map((key) => ends.get(key)));
+    if (before.every((end) => end === undefined || end.how === 'done'))
+      return slots.run(() => carryOut(action));
+    onProgress({ action, step: 'skipped', elapsedMs: 0 });
+    return { action, how: 'skipped' };
   };
-  await Promise.all(Array.from({ length: Math.max(1, concurrency) }, lane));
+
+  // Each action stands behind those it waits for, so that their ends are there to be waited for.
+  for (const action of plan.actions) ends.set(action.key, inTurn(action));
+  const all = await Promise.all(ends.values());
   const values = outputsOf(outputs, run.state);
   if (JSON.stringify(values) !== JSON.stringify(run.state.outputs)) {
     await run.change((current) => ({ ...current, outputs: values }));
   }
-  const ended = (how: string) => plan.actions.filter(({ key }) => ends.get(key) === how);
-  return { state: run.state, done: ended('done'), failed, skipped: ended('skipped') };
+  return {
+    state: run.state,
+    done: all.filter(({ how }) => how === 'done').map(({ action }) => action),
+    failed: all.flatMap(({ action, how, error }) => (how === 'failed' ? [{ action, error }] : [])),
+    skipped: all.filter(({ how }) => how === 'skipped').map(({ action }) => action),
+  };
+}
+
+interface End {
+  readonly action: Action;
+  readonly how: 'done' | 'failed' | 'skipped';
+  readonly error?: unknown;
 }
 
 /** `function.KEY.ATTRIBUTE` -> what the state has there. Hashes of secrets are no outputs. */

@@ -21,15 +21,36 @@ export async function applyFunction(action: Action, run: Run): Promise<void> {
       if (old !== undefined && wanted !== undefined) return update(run, action, old, wanted);
       return;
     case 'create':
-      if (wanted === undefined) return;
-      // An earlier create may have reached the provider: nobody kept the answer.
-      if (old?.status === 'creating') await removeNamesake(run, wanted);
-      return create(run, wanted);
     case 'replace':
+      if (wanted === undefined) return;
+      // Before anything is deleted for it. What has our own name is what we are about to delete.
+      if (old === undefined || isElsewhere(old, wanted)) await refuseNamesake(run, wanted);
+      // An earlier create, of whatever name, may have reached the provider: nobody kept the answer.
       await remove(run, old);
-      if (wanted !== undefined) await create(run, wanted);
-      return;
+      return create(run, wanted);
   }
+}
+
+/** `creating` in the state means that nobody had the name when it was written: what has it later is ours. */
+async function refuseNamesake(run: Run, desired: DesiredFunction): Promise<void> {
+  const { name, provider } = desired;
+  const namesake = await run.provider(provider).find(desired, run.signal);
+  if (namesake === undefined) return;
+  const message = `${provider} has a function ${namesake.name ?? name} (${namesake.id}) that is not managed here.`;
+  throw conflictExplained(
+    new FaasError({ code: 'CONFLICT', executed: 'no', provider, functionName: name, message }),
+    desired,
+  );
+}
+
+function isElsewhere({ provider, attributes }: FunctionResource, desired: DesiredFunction): boolean {
+  const { name, namespace = attributes.namespace, job_id } = desired;
+  return (
+    provider !== desired.provider ||
+    attributes.name !== name ||
+    attributes.namespace !== namespace ||
+    attributes.job_id !== job_id
+  );
 }
 
 async function create(run: Run, desired: DesiredFunction): Promise<void> {
@@ -53,7 +74,7 @@ async function create(run: Run, desired: DesiredFunction): Promise<void> {
   }
   await run.commit(address, { ...base, status: 'tainted', attributes: { ...known, id } });
   const remote = await untilRunning(provider, id, run.waits, run.signal);
-  await run.commit(address, { ...base, attributes: withRemote({ ...known, id }, remote) });
+  await run.commit(address, { ...base, attributes: withRemote({ ...known, id }, remote, { sent: true }) });
 }
 
 async function update(
@@ -69,7 +90,8 @@ async function update(
   const keep = async (): Promise<void> => {
     const remote = await provider.read(id, run.signal);
     const sent = withGroups(prior.attributes, desired, done);
-    const attributes = remote === undefined ? sent : withRemote(sent, remote);
+    const attributes =
+      remote === undefined ? sent : withRemote(sent, remote, { sent: done.includes('code') });
     await run.commit(address, { ...prior, dependencies: dependencies(run, desired), attributes });
   };
   try {
@@ -93,12 +115,6 @@ async function remove(run: Run, prior: FunctionResource | undefined): Promise<vo
   const there = id ?? (await provider.find(prior.attributes, run.signal))?.id;
   if (there !== undefined) await removeById(run, provider, there);
   await run.commit(prior.address, undefined);
-}
-
-async function removeNamesake(run: Run, desired: DesiredFunction): Promise<void> {
-  const provider = run.provider(desired.provider);
-  const namesake = await provider.find(desired, run.signal);
-  if (namesake !== undefined) await removeById(run, provider, namesake.id);
 }
 
 async function removeById(run: Run, provider: ResourceProvider, id: string): Promise<void> {

@@ -1,7 +1,9 @@
 /** `jobferry/resources`: functions and secrets as data. A pure core that plans, providers that do, a state that remembers. */
 export { type ApplyOptions, type ApplyProgress, type ApplyResult, apply, outputsOf } from './apply.js';
 export { type PackFiles, readCodes, readSecretValues } from './code.js';
+export { CONFIG_RANGES } from './core/config-rules.js';
 export { type Change, functionChanges, secretChanges, UPDATE_GROUPS, type UpdateGroup } from './core/diff.js';
+export type { Fault } from './core/fault.js';
 export {
   type Address,
   type Declarations,
@@ -16,7 +18,7 @@ export {
 } from './core/model.js';
 export { type Action, type ActionKind, hasChanges, type Plan, type PlanOptions, plan } from './core/plan.js';
 export { DEFAULT_PROVIDER, type Inputs, jobIdOf, resolveDeclarations } from './core/resolve.js';
-export { type Hardware, RUNTIMES, type RuntimeInfo, runtimeNamed } from './core/runtimes.js';
+export { type Hardware, RUNTIMES, type RuntimeInfo, runtimeNamed, runtimesFor } from './core/runtimes.js';
 export {
   emptyState,
   type FunctionAttributes,
@@ -28,7 +30,7 @@ export {
   stateFromJson,
   stateToJson,
 } from './core/state.js';
-export { CONFIG_RANGES, type Fault, validate } from './core/validate.js';
+export { validate } from './core/validate.js';
 export { importResource } from './import.js';
 export type { Code, FunctionStatus, RemoteFunction, ResourceProvider, SecretStore } from './provider.js';
 export { type E2ePlatformOptions, e2ePlatformProvider } from './providers/e2e-platform.js';

@@ -5,7 +5,12 @@ import type { DesiredFunction } from './core/model.js';
 import type { FunctionAttributes } from './core/state.js';
 import type { RemoteFunction } from './provider.js';
 
-export function withRemote(known: FunctionAttributes, remote: RemoteFunction): FunctionAttributes {
+/** @param sent whether `known` names the code that the provider was just given, in the words of our own hash */
+export function withRemote(
+  known: FunctionAttributes,
+  remote: RemoteFunction,
+  { sent = false }: { readonly sent?: boolean } = {},
+): FunctionAttributes {
   const { config, environment, secrets, labels, annotations } = remote;
   return {
     ...known,
@@ -14,7 +19,7 @@ export function withRemote(known: FunctionAttributes, remote: RemoteFunction): F
     namespace: remote.namespace ?? known.namespace,
     runtime: remote.runtime ?? known.runtime,
     template: remote.template ?? known.template,
-    code_sha256: remote.codeSha256 ?? known.code_sha256,
+    ...codeHashes(known, remote.codeSha256, sent),
     config: { ...known.config, ...given(config) },
     environment: environment ?? known.environment,
     secrets: secrets === undefined ? known.secrets : [...secrets].sort(),
@@ -27,6 +32,16 @@ export function withRemote(known: FunctionAttributes, remote: RemoteFunction): F
     updated_at: remote.updatedAt ?? known.updated_at,
     invocation_count: remote.invocationCount ?? known.invocation_count,
   };
+}
+
+/** Providers count what they store, we count names and contents: the two need not agree for the same code. */
+function codeHashes(
+  { code_sha256, remote_code_sha256 }: FunctionAttributes,
+  remote: string | undefined,
+  sent: boolean,
+): Pick<FunctionAttributes, 'code_sha256' | 'remote_code_sha256'> {
+  if (remote === undefined || remote === remote_code_sha256) return { code_sha256, remote_code_sha256 };
+  return { code_sha256: sent ? code_sha256 : remote, remote_code_sha256: remote };
 }
 
 /** What is wanted, with nothing of a provider's yet. */

@@ -4,12 +4,13 @@ import type { Address } from './core/model.js';
 import { type Resource, type State, withResource } from './core/state.js';
 import { withRemote } from './merge.js';
 import type { ResourceProvider } from './provider.js';
+import { Slots } from './slots.js';
 
 export interface Drift {
   readonly address: Address;
-  /** `failed`: it is there and does not run any more. */
+  /** `failed`: it is there and does not run. */
   readonly kind: 'gone' | 'changed' | 'failed';
-  /** From what the state knew to what is there. */
+  /** From what the state knew to what is there; empty where only the version tells of a change. */
   readonly changes: readonly Change[];
   readonly message: string;
 }
@@ -20,17 +21,23 @@ export interface Refreshed {
   readonly drifts: readonly Drift[];
 }
 
+/** Providers limit how often they are asked. */
+const AT_ONCE = 8;
+
 export async function refresh(
   state: State,
   provider: (name: string) => ResourceProvider,
   signal: AbortSignal,
 ): Promise<Refreshed> {
+  const slots = new Slots(AT_ONCE);
+  const looks = [...state.resources.values()].map(async (resource) => {
+    const seen = await slots.run(() => look(resource, provider(resource.provider), signal));
+    return { resource, seen };
+  });
   let fresh = state;
   const drifts: Drift[] = [];
-  for (const resource of state.resources.values()) {
-    const seen = await look(resource, provider(resource.provider), signal);
-    if (seen === resource) continue;
-    fresh = withResource(fresh, resource.address, seen);
+  for (const { resource, seen } of await Promise.all(looks)) {
+    if (seen !== resource) fresh = withResource(fresh, resource.address, seen);
     const drift = driftOf(resource, seen);
     if (drift !== undefined) drifts.push(drift);
   }
@@ -43,10 +50,14 @@ async function look(
   provider: ResourceProvider,
   signal: AbortSignal,
 ): Promise<Resource | undefined> {
+  // Its create broke off: whether it is there says nothing about what else there is to clear up.
+  if (resource.status === 'creating') return resource;
   if (resource.type === 'secret') {
     const { name, namespace } = resource.attributes;
     if (provider.secrets === undefined) return resource;
-    return (await provider.secrets.has(name, namespace, signal)) ? resource : undefined;
+    if (await provider.secrets.has(name, namespace, signal)) return resource;
+    // Those it took the place of still want to be deleted.
+    return resource.deposed === undefined ? undefined : { ...resource, status: 'creating' };
   }
   const { id } = resource.attributes;
   if (id === undefined) return resource;
@@ -58,20 +69,33 @@ async function look(
 
 function driftOf(before: Resource, after: Resource | undefined): Drift | undefined {
   const { address } = before;
-  if (after === undefined)
+  if (before.status === 'creating') return undefined;
+  if (after === undefined || after.status === 'creating')
     return { address, kind: 'gone', changes: [], message: `${address} is not there any more` };
   if (before.type !== 'function' || after.type !== 'function') return undefined;
   const { attributes } = after;
-  const changes = functionChanges(before.attributes, {
-    ...attributes,
-    type: 'function',
-    address,
-    provider: after.provider,
-  });
-  if (attributes.status === 'failed' && before.attributes.status !== 'failed') {
-    return { address, kind: 'failed', changes, message: `${address} was running and is failed` };
+  const desired = { ...attributes, type: 'function', address, provider: after.provider } as const;
+  const changes = functionChanges(before.attributes, desired);
+  // No plan mends it, so it is said each time; what is tainted is replaced anyhow.
+  if (attributes.status === 'failed' && after.status === undefined) {
+    return {
+      address,
+      kind: 'failed',
+      changes,
+      message: `${address} is there and does not run: its status is failed`,
+    };
   }
-  if (changes.length === 0) return undefined;
-  const paths = changes.map(({ path }) => path).join(', ');
-  return { address, kind: 'changed', changes, message: `${address} was changed outside: ${paths}` };
+  if (changes.length > 0) {
+    const paths = changes.map(({ path }) => path).join(', ');
+    return { address, kind: 'changed', changes, message: `${address} was changed outside: ${paths}` };
+  }
+  const { version: known } = before.attributes;
+  const { version } = attributes;
+  if (known === undefined || version === known) return undefined;
+  return {
+    address,
+    kind: 'changed',
+    changes,
+    message: `${address} was deployed outside: its version is ${version}, and was ${known}`,
+  };
 }

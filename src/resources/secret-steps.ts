@@ -11,7 +11,7 @@ export async function applySecret(action: Action, run: Run): Promise<void> {
   const old = prior?.type === 'secret' ? prior : undefined;
   if (key !== address) return removeDeposed(run, address);
   if (desired?.type === 'secret') {
-    if (kind !== 'no-op') await put(run, desired, old, kind === 'replace');
+    if (kind !== 'no-op') await put(run, desired, old);
     return;
   }
   if (old === undefined) return;
@@ -21,29 +21,44 @@ export async function applySecret(action: Action, run: Run): Promise<void> {
   await run.commit(address, undefined);
 }
 
-async function put(
-  run: Run,
-  desired: DesiredSecret,
-  prior: SecretResource | undefined,
-  replaces: boolean,
-): Promise<void> {
+async function put(run: Run, desired: DesiredSecret, prior: SecretResource | undefined): Promise<void> {
   const { address, type, provider, ...wanted } = desired;
   const value = run.secretValues.get(address);
   if (value === undefined) {
     const message = `The value of ${address} was not read, so it cannot be sent.`;
     throw new FaasError({ code: 'CONFIG', executed: 'no', message });
   }
-  const deposed = [
-    ...(prior?.deposed ?? []),
-    ...(replaces && prior !== undefined ? [{ provider: prior.provider, attributes: prior.attributes }] : []),
-  ];
+  const ours: readonly Kept[] = prior === undefined ? [] : [prior, ...(prior.deposed ?? [])];
+  const known = ours.find((one) => isSameSecret(one, desired));
+  if (known === undefined) await refuseNamesake(run, desired);
+  const deposed = ours
+    .filter((one) => one !== known)
+    .map(({ provider, attributes }) => ({ provider, attributes }));
   const base = { type, address, provider, dependencies: [], ...(deposed.length > 0 && { deposed }) } as const;
   // Known before it is there: a run that is cut off now must not leave a secret that nobody deletes.
-  if (prior === undefined || replaces)
-    await run.commit(address, { ...base, status: 'creating', attributes: wanted });
+  if (known === undefined || known !== prior) {
+    await run.commit(address, { ...base, status: 'creating', attributes: { ...wanted, value_hash: '' } });
+  }
   const { id, createdAt } = await storeOf(run, provider).put(desired, value, run.signal);
-  const attributes = { ...wanted, id, created_at: createdAt ?? prior?.attributes.created_at };
+  const attributes = { ...wanted, id, created_at: createdAt ?? known?.attributes.created_at };
   await run.commit(address, { ...base, attributes });
+}
+
+type Kept = Pick<SecretResource, 'provider' | 'attributes'>;
+
+function isSameSecret({ provider, attributes }: Kept, desired: DesiredSecret): boolean {
+  const { name, namespace = attributes.namespace } = desired;
+  return provider === desired.provider && attributes.name === name && attributes.namespace === namespace;
+}
+
+/** A secret that someone else has made keeps its value. */
+async function refuseNamesake(
+  run: Run,
+  { address, name, namespace, provider }: DesiredSecret,
+): Promise<void> {
+  if (!(await storeOf(run, provider).has(name, namespace, run.signal))) return;
+  const message = `${provider} has a secret ${name} that is not managed here. To manage it: jobferry import FILE ${address} ${name}`;
+  throw new FaasError({ code: 'CONFLICT', executed: 'no', provider, message });
 }
 
 async function removeDeposed(run: Run, address: SecretResource['address']): Promise<void> {

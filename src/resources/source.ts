@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { FaasError } from '../core/errors.js';
+import type { Fault } from './core/fault.js';
 import type { Declarations } from './core/model.js';
-import { type Fault, validate } from './core/validate.js';
+import { validate } from './core/validate.js';
 
 export interface Source {
   /** Absolute. */

@@ -34,34 +34,38 @@ export async function history(seed: number): Promise<{ runs: number; cuts: numbe
   const { failed } = await world.run(declarations);
   expect(failed, `seed ${seed}`).toEqual([]);
   expect(await world.isSettled(declarations), `seed ${seed}: settled`).toBe(true);
-  const wanted = Object.keys(declarations.functions ?? {}).sort();
+  const wanted = Object.values(declarations.functions ?? {})
+    .map(({ name }) => name)
+    .sort();
   expect([...world.functions.values()].map(({ name }) => name).sort(), `seed ${seed}: functions`).toEqual(
     wanted,
   );
   expect([...world.secrets.keys()].sort(), `seed ${seed}: secrets`).toEqual(
-    Object.keys(declarations.secrets ?? {}).sort(),
+    Object.values(declarations.secrets ?? {})
+      .map(({ name }) => name)
+      .sort(),
   );
   return { runs, cuts };
 }
 
 function randomFile(pick: <T>(all: readonly T[]) => T, random: () => number): Declarations {
-  const secrets = ['s-one', 's-two'].filter(() => random() < 0.6);
-  const functions = Object.fromEntries(
-    ['aaa', 'bbb', 'ccc']
-      .filter(() => random() < 0.6)
-      .map((name): [string, FunctionDeclaration] => [
-        name,
-        {
-          runtime: pick(['node20', 'python3.11']),
-          code_inline: pick(['one', 'two']),
-          config: { memory_mb: pick([128, 256]) },
-          environment: random() < 0.5 ? {} : { LEVEL: pick(['1', '2']) },
-          secrets: secrets.filter(() => random() < 0.7),
-        },
-      ]),
-  );
-  return {
-    functions,
-    secrets: Object.fromEntries(secrets.map((name) => [name, { value_env: pick(['v', 'w']) }])),
-  };
+  // Names change under their addresses, and back.
+  const named = (key: string) => (random() < 0.3 ? `${key}-new` : key);
+  const secrets = ['s-one', 's-two']
+    .filter(() => random() < 0.6)
+    .map((key) => [key, { name: named(key), value_env: pick(['v', 'w']) }] as const);
+  const functions = ['aaa', 'bbb', 'ccc']
+    .filter(() => random() < 0.6)
+    .map((key): [string, FunctionDeclaration] => [
+      key,
+      {
+        name: named(key),
+        runtime: pick(['node20', 'python3.11']),
+        code_inline: pick(['one', 'two']),
+        config: { memory_mb: pick([128, 256]) },
+        environment: random() < 0.5 ? {} : { LEVEL: pick(['1', '2']) },
+        secrets: secrets.filter(() => random() < 0.7).map(([, { name }]) => name),
+      },
+    ]);
+  return { functions: Object.fromEntries(functions), secrets: Object.fromEntries(secrets) };
 }

@@ -4,6 +4,7 @@ import { access, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { Command } from 'commander';
 import { EXIT } from '../exit-codes.js';
+import { loadPlatform } from '../platform-package.js';
 import type { Finish } from '../program.js';
 import { type Check, checkPackage } from '../provider.js';
 import { type TargetOptions, targetOf, withTarget } from '../target.js';
@@ -59,7 +60,7 @@ async function checkPackages(): Promise<Check[]> {
     checkPackage('esbuild', async () => (await import('esbuild')).transform('1'), 'deploy, run'),
     checkPackage('jszip', () => import('jszip'), 'deploy'),
     checkPackage('undici', () => import('undici'), 'deploy, invoke, health, warm, undeploy'),
-    checkPackage('@jobferry/platform', () => import('@jobferry/platform'), 'dev'),
+    checkPackage('@jobferry/platform', loadPlatform, 'dev'),
   ]);
   // Only who runs a platform needs that one.
   return checks.map((check) =>

@@ -3,8 +3,9 @@ import { usageError } from '../exit-codes.js';
 import type { CliProvider } from '../provider.js';
 import { awsLambda } from './aws-lambda.js';
 import { customHttp } from './custom-http.js';
+import { digitalOcean } from './digitalocean.js';
 
-export const PROVIDERS: readonly CliProvider[] = [customHttp, awsLambda];
+export const PROVIDERS: readonly CliProvider[] = [customHttp, awsLambda, digitalOcean];
 
 /** @throws {FaasError} CONFIG for a name that is none of these */
 export function providerOf(name: string): CliProvider {

@@ -50,7 +50,14 @@ async function openProvider(name: string, env: Env): Promise<ResourceProvider> {
   const provider = PROVIDERS.find((one) => one.name === name);
   if (provider === undefined) throw unknown(name);
   const executor = await provider.open(env);
-  return lifecycleProvider({ name, executor, pack: packFor(provider), labels: name !== 'custom-http' });
+  return lifecycleProvider({
+    name,
+    executor,
+    pack: packFor(provider),
+    config: provider.configFrom?.(env) ?? {},
+    // The custom-FaaS spec has no word for them.
+    labels: name !== 'custom-http',
+  });
 }
 
 function openE2e({

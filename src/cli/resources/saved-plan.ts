@@ -50,7 +50,8 @@ export function checkPlan(saved: SavedPlan, plan: Plan): void {
 }
 
 function digestOf(plan: Plan): string {
-  const actions = plan.actions.map(({ key, kind, groups, changes }) => [key, kind, groups, changes]);
+  // What is made anew has no changes: what is wanted tells one file from another.
+  const actions = plan.actions.map(({ key, kind, desired }) => [key, kind, desired]);
   return createHash('sha256').update(JSON.stringify(actions)).digest('hex');
 }
 

@@ -68,21 +68,22 @@ type Unlinked = Omit<Action, 'after'>;
 function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Unlinked[] {
   const prior = state.resources.get(desired.address);
   const base = { key: desired.address, address: desired.address, desired, prior, groups: [] };
-  const old = deposedDelete(prior, desired.address);
   if (prior === undefined || prior.type !== desired.type) {
     return [{ ...base, prior: undefined, kind: 'create', changes: [], reasons: ['it is not there yet'] }];
   }
-  if (prior.status === 'creating') {
-    const reasons = ['its create broke off: what may be there under its name is removed first'];
-    return [{ ...base, kind: 'create', changes: [], reasons }, ...old];
-  }
   const changes = changesOf(prior, desired);
   const replacing = changes.filter(({ needs }) => needs === 'replace');
+  const old = oldSecrets(prior, replacing.length > 0);
+  if (prior.status === 'creating') {
+    const reasons = ['its create broke off: what may be there of it is removed first'];
+    return [{ ...base, kind: 'create', changes: [], reasons }, ...old];
+  }
   const reasons = [
     ...(prior.status === 'tainted' && desired.type === 'function' ? ['its create failed'] : []),
     ...replacing.map(({ path }) => `${path} cannot be changed`),
   ];
-  if (reasons.length > 0) return replacement(base, prior, changes, reasons, old);
+  // A function goes before its successor comes, since both have one name; a secret stays until no function uses it.
+  if (reasons.length > 0) return [{ ...base, kind: 'replace', changes, reasons }, ...old];
   const groups = UPDATE_GROUPS.filter((group) => changes.some(({ needs }) => needs === group));
   const relinked = desired.type === 'function' && !sameList(prior.dependencies, dependenciesOf(desired, all));
   if (groups.length === 0) {
@@ -109,27 +110,16 @@ function changesOf(prior: Resource, desired: Desired): Change[] {
   return moved;
 }
 
-/** A function goes before its successor comes, since both have one name; a secret stays until no function uses it. */
-function replacement(
-  base: Omit<Unlinked, 'kind' | 'changes' | 'reasons'>,
-  prior: Resource,
-  changes: readonly Change[],
-  reasons: readonly string[],
-  old: readonly Unlinked[],
-): Unlinked[] {
-  const replace: Unlinked = { ...base, kind: 'replace', changes, reasons };
-  if (prior.type === 'function') return [replace];
-  return [replace, ...(old.length > 0 ? old : [oldDelete(prior, base.address)])];
+/** The delete of what another secret takes the place of, now or since a run that was cut off. */
+function oldSecrets(prior: Resource, isReplaced: boolean): Unlinked[] {
+  if (prior.type !== 'secret' || !(isReplaced || (prior.deposed ?? []).length > 0)) return [];
+  return [oldDelete(prior)];
 }
 
-function deposedDelete(prior: Resource | undefined, address: Address): Unlinked[] {
-  return prior?.type === 'secret' && (prior.deposed?.length ?? 0) > 0 ? [oldDelete(prior, address)] : [];
-}
-
-function oldDelete(prior: Resource, address: Address): Unlinked {
+function oldDelete(prior: Resource): Unlinked {
   return {
-    key: `${address}#old`,
-    address,
+    key: `${prior.address}#old`,
+    address: prior.address,
     kind: 'delete',
     desired: undefined,
     prior,

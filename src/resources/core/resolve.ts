@@ -1,5 +1,6 @@
 /** Declarations -> desired resources with every default filled in. Pure: code hashes and secrets come from outside. */
 import { createHash, createHmac } from 'node:crypto';
+import { DEFAULT_SCALE } from './config-rules.js';
 import type {
   Address,
   Declarations,
@@ -55,12 +56,17 @@ function resolveFunction(
     requirements: declaration.requirements,
     code_sha256: codeSha256.get(address),
     config: resolveConfig(declaration.config ?? {}),
-    environment: { ...declaration.environment },
+    environment: sorted(declaration.environment),
     secrets: [...new Set(declaration.secrets ?? [])].sort(),
-    labels: { ...declaration.labels },
-    annotations: { ...declaration.annotations },
+    labels: sorted(declaration.labels),
+    annotations: sorted(declaration.annotations),
     job_id: declaration.job_id,
   };
+}
+
+/** So that the order in a file means nothing, not even to a saved plan. */
+function sorted(fields: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Replicas are a fixed count; where a scale is given, it wins. */
@@ -71,8 +77,8 @@ function resolveConfig(config: FunctionConfigDeclaration): DesiredConfig {
     timeout_seconds: config.timeout_seconds ?? 30,
     replicas: isScaled ? undefined : (config.replicas ?? 1),
     hardware_type: config.hardware_type ?? 'cpu',
-    min_scale: isScaled ? (config.min_scale ?? 1) : undefined,
-    max_scale: isScaled ? (config.max_scale ?? 5) : undefined,
+    min_scale: isScaled ? (config.min_scale ?? DEFAULT_SCALE.min) : undefined,
+    max_scale: isScaled ? (config.max_scale ?? DEFAULT_SCALE.max) : undefined,
   };
 }
 

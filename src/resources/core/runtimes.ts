@@ -85,3 +85,11 @@ export const RUNTIMES: readonly RuntimeInfo[] = [
 export function runtimeNamed(name: string): RuntimeInfo | undefined {
   return RUNTIMES.find((one) => one.name === name || one.aliases?.includes(name) === true);
 }
+
+/** @param hardware only those that run on it; default: all */
+export function runtimesFor(
+  hardware?: Hardware,
+  runtimes: readonly RuntimeInfo[] = RUNTIMES,
+): readonly RuntimeInfo[] {
+  return runtimes.filter((one) => hardware === undefined || one.hardware.includes(hardware));
+}

@@ -14,6 +14,8 @@ export interface Computed {
   /** `running`, `failed`, … see `FunctionStatus`. */
   readonly status?: string | undefined;
   readonly version?: string | undefined;
+  /** The provider's own hash of the code that was sent, however it counts: another one means other code. */
+  readonly remote_code_sha256?: string | undefined;
   readonly created_at?: string | undefined;
   readonly updated_at?: string | undefined;
   /** Where the provider counts. */

@@ -1,15 +1,8 @@
 /** Finds every fault of a file at once, each with its path and what to do. Pure. */
+import { CONFIG_FIELDS, configFaults } from './config-rules.js';
+import { type Fault, nearest, quoted } from './fault.js';
 import type { Declarations, FunctionDeclaration, SecretDeclaration } from './model.js';
 import { RUNTIMES, type RuntimeInfo, runtimeNamed } from './runtimes.js';
-
-export interface Fault {
-  /** Keys from the top of the file to the field. */
-  readonly path: readonly string[];
-  readonly message: string;
-  readonly fix: string;
-  /** A warning does not keep a file from being used. Default `error`. */
-  readonly severity?: 'error' | 'warning';
-}
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
@@ -35,16 +28,6 @@ const FUNCTION_FIELDS = [
 ];
 const CODE_FIELDS = ['code_path', 'code_archive', 'code_inline'] as const;
 const SECRET_FIELDS = ['name', 'value_env', 'value_file', 'namespace', 'provider'];
-/** Field -> smallest and largest value. Source: the table of arguments of E2E's design documents. */
-export const CONFIG_RANGES: Readonly<Record<string, readonly [number, number]>> = {
-  memory_mb: [64, 8192],
-  timeout_seconds: [1, 900],
-  replicas: [1, 5],
-  min_scale: [0, 100],
-  max_scale: [1, 100],
-};
-const CONFIG_FIELDS = [...Object.keys(CONFIG_RANGES), 'hardware_type'];
-
 /**
  * @param today a runtime past its end of life is a warning
  * @returns faults in the order of the file; empty for a good one
@@ -76,6 +59,7 @@ class Check {
     for (const [key, one] of Object.entries(secrets)) this.#secret(['secrets', key], key, one);
     this.#unique('functions', functions, file);
     this.#unique('secrets', secrets, file);
+    this.#uniqueJobIds(functions, file);
     for (const [name, reference] of Object.entries(this.#map(['outputs'], file['outputs']))) {
       this.#output(['outputs', name], reference, file as Declarations);
     }
@@ -191,38 +175,8 @@ class Check {
     if (value === undefined) return;
     const fields = this.#object(path, value, CONFIG_FIELDS, '`config`');
     if (fields === undefined) return;
-    for (const [field, [least, most]] of Object.entries(CONFIG_RANGES)) {
-      const number = fields[field];
-      if (
-        number === undefined ||
-        (Number.isInteger(number) && Number(number) >= least && Number(number) <= most)
-      )
-        continue;
-      this.#fault([...path, field], `is ${quoted(number)}`, `Use an integer from ${least} to ${most}.`);
-    }
-    const { hardware_type: hardware = 'cpu', replicas, min_scale: min, max_scale: max } = fields;
-    if (hardware !== 'cpu' && hardware !== 'gpu')
-      this.#fault([...path, 'hardware_type'], `${quoted(hardware)} is no hardware`, 'Use cpu or gpu.');
-    else if (runtime !== undefined && !runtime.hardware.includes(hardware)) {
-      this.#fault(
-        [...path, 'hardware_type'],
-        `${runtime.name} does not run on ${hardware}`,
-        `Use ${runtime.hardware.join(' or ')}.`,
-      );
-    }
-    if (hardware === 'gpu' && typeof replicas === 'number' && replicas > 1) {
-      this.#fault(
-        [...path, 'replicas'],
-        'is more than 1 on gpu',
-        'Use 1: only cpu functions are replicated.',
-      );
-    }
-    if (typeof min === 'number' && typeof max === 'number' && min > max) {
-      this.#fault(
-        [...path, 'min_scale'],
-        `is more than \`max_scale\` (${max})`,
-        'Lower it, or raise `max_scale`.',
-      );
+    for (const fault of configFaults(fields, runtime)) {
+      this.#fault([...path, ...fault.path], fault.message, fault.fix);
     }
   }
 
@@ -240,6 +194,11 @@ class Check {
   }
 
   #secret(path: Path, key: string, value: unknown): void {
+    // Written where a declaration belongs, this may be the value itself: it is not shown.
+    if (!isObject(value)) {
+      this.#fault(path, 'is no declaration of a secret', 'Write an object with `value_env` or `value_file`.');
+      return;
+    }
     const fields = this.#object(path, value, SECRET_FIELDS, 'a secret');
     if (fields === undefined) return;
     const name = fields['name'] ?? key;
@@ -271,6 +230,21 @@ class Check {
       const other = seen.get(id);
       if (other !== undefined)
         this.#fault([kind, key], `has the name of \`${kind}.${other}\``, 'Give one of them another `name`.');
+      seen.set(id, key);
+    }
+  }
+
+  /** On an executor the job id is the function. */
+  #uniqueJobIds(functions: Fields, file: Fields): void {
+    const seen = new Map<string, string>();
+    for (const [key, one] of Object.entries(functions)) {
+      if (!isObject(one) || one['job_id'] === undefined) continue;
+      const id = `${one['provider'] ?? file['provider'] ?? ''} ${one['job_id']}`;
+      const other = seen.get(id);
+      if (other !== undefined) {
+        const path = ['functions', key, 'job_id'];
+        this.#fault(path, `is the job id of \`functions.${other}\` too`, 'Give each function its own.');
+      }
       seen.set(id, key);
     }
   }
@@ -330,32 +304,4 @@ class Check {
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Short, and never a whole inline program. */
-function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
-}
-
-/** A known field that differs by a slip of the fingers. */
-function nearest(field: string, known: readonly string[]): string | undefined {
-  const simple = (name: string) => name.toLowerCase().replace(/[^a-z0-9]/g, '');
-  return (
-    known.find((name) => simple(name) === simple(field)) ??
-    known.find((name) => distance(simple(name), simple(field)) <= 2)
-  );
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const same = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(same, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

@@ -84,9 +84,10 @@ export function e2ePlatformProvider(options: E2ePlatformOptions): ResourceProvid
     async find({ name: functionName, namespace }, signal) {
       const reply = await api.send('GET', '/functions', signal);
       const list = (Array.isArray(reply) ? reply : (reply?.['functions'] ?? [])) as Json[];
-      const found = list.find(
+      const [found, other] = list.filter(
         (one) => one['name'] === functionName && (namespace === undefined || one['namespace'] === namespace),
       );
+      if (other !== undefined) throw ambiguous(name, functionName, [found, other]);
       return found === undefined ? undefined : remoteOf(found);
     },
     async update(id, group, desired, code, signal) {
@@ -98,14 +99,14 @@ export function e2ePlatformProvider(options: E2ePlatformOptions): ResourceProvid
     secrets: {
       async put({ name: secret, namespace }, value, signal) {
         const body = { name: secret, value, ...(namespace !== undefined && { namespace }) };
-        const there = await api.hasSecret(secret, signal);
+        const there = await api.hasSecret(secret, namespace, signal);
         const reply = there
           ? await api.send('PUT', `/secrets/${encodeURIComponent(secret)}`, signal, body)
           : await api.send('POST', '/secrets', signal, body);
         const createdAt = text(reply?.['created_at']);
         return { id: text(reply?.['id']) ?? secret, ...(createdAt !== undefined && { createdAt }) };
       },
-      has: (secret, _namespace, signal) => api.hasSecret(secret, signal),
+      has: (secret, namespace, signal) => api.hasSecret(secret, namespace, signal),
       async delete(secret, _namespace, signal) {
         await api.send('DELETE', `/secrets/${encodeURIComponent(secret)}`, signal);
       },
@@ -130,10 +131,14 @@ class Api {
     if (!URL.canParse(this.#base)) throw this.#error('CONFIG', 'no', 'its endpoint is no URL');
   }
 
-  async hasSecret(name: string, signal: AbortSignal): Promise<boolean> {
+  async hasSecret(name: string, namespace: string | undefined, signal: AbortSignal): Promise<boolean> {
     const reply = await this.send('GET', '/secrets', signal);
     const list = (Array.isArray(reply) ? reply : (reply?.['secrets'] ?? [])) as (Json | string)[];
-    return list.some((one) => (typeof one === 'string' ? one : one['name']) === name);
+    return list.some((one) => {
+      if (typeof one === 'string') return one === name;
+      const { name: its, namespace: where = namespace } = one;
+      return its === name && (namespace === undefined || where === namespace);
+    });
   }
 
   /** @returns undefined for 404 to GET and DELETE, and for replies without a body */
@@ -174,6 +179,13 @@ class Api {
     const message = `${this.#name}: ${what.replace(/\.+$/, '')}.`;
     return new FaasError({ code, executed, provider: this.#name, message, cause });
   }
+}
+
+/** One of them might be deleted or updated: better neither. */
+function ambiguous(provider: string, functionName: string, found: readonly (Json | undefined)[]): FaasError {
+  const places = found.map((one) => String(one?.['namespace'])).join(' and ');
+  const message = `${provider}: there is a function ${functionName} in ${places}. Add its \`namespace\` to the file.`;
+  return new FaasError({ code: 'CONFIG', executed: 'no', provider, functionName, message });
 }
 
 async function groupFields(

@@ -11,6 +11,8 @@ export interface LifecycleProviderOptions {
   readonly executor: FaasExecutor;
   /** Code -> what the executor deploys. Only Node.js handlers can be packaged here. */
   readonly pack: (desired: DesiredFunction, code: Code) => Promise<Artifact>;
+  /** What every function of this provider is deployed with, beside what files say: a project, a role. */
+  readonly config?: Partial<FunctionConfig>;
   /** Does the provider take `labels`? Default false. */
   readonly labels?: boolean;
 }
@@ -22,6 +24,7 @@ export function lifecycleProvider({
   name,
   executor,
   pack,
+  config: common = {},
   labels = false,
 }: LifecycleProviderOptions): ResourceProvider {
   const { limits } = executor;
@@ -34,10 +37,11 @@ export function lifecycleProvider({
     if (code === undefined) throw problem(name, `${desired.address} has no code that could be deployed`);
     const jobId = jobIdOf(desired);
     const config: Partial<FunctionConfig> = {
+      ...common,
       memoryMb: desired.config.memory_mb,
       timeoutSecs: desired.config.timeout_seconds,
-      env: desired.environment,
-      ...(labels && { labels: desired.labels }),
+      env: { ...common.env, ...desired.environment },
+      ...(labels && { labels: { ...common.labels, ...desired.labels } }),
     };
     await executor.deployJob(jobId, await pack(desired, code), config, signal);
     return jobId;

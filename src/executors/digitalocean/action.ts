@@ -1,0 +1,133 @@
+/** What a deploy asks OpenWhisk for, checked before anything is created: honoured, or refused by name. */
+import { createHash } from 'node:crypto';
+import { FaasError, type FaasErrorCode } from '../../core/errors.js';
+import type { Artifact, NumberRange } from '../../core/executor.js';
+import type { JobId } from '../../core/job.js';
+import type { Fields } from './errors.js';
+import { isObject } from './errors.js';
+import { type DigitalOceanFunctionConfig, functionNameOf, PROVIDER, type Settings } from './options.js';
+
+/** Annotations by which a function of ours is known, and by which a second deploy of the same is seen. */
+export const JOB_ID = 'jobferry-job-id';
+const DIGEST = 'jobferry-digest';
+export const CODE_SHA256 = 'jobferry-code-sha256';
+const CODE_BYTES = 'jobferry-code-bytes';
+
+export interface Action {
+  readonly jobId: JobId;
+  readonly functionName: string;
+  readonly body: Fields;
+  /** Of all that is sent: equal digests, equal functions. */
+  readonly digest: string;
+  readonly keepWarm: boolean;
+}
+
+const FIELDS: ReadonlySet<string> = new Set<keyof DigitalOceanFunctionConfig>([
+  'memoryMb',
+  'timeoutSecs',
+  'env',
+  'keepWarm',
+  'labels',
+  'digitalocean',
+]);
+
+/** @throws {FaasError} UNSUPPORTED, CONFIG or PAYLOAD_TOO_LARGE, with the name of the field. */
+export function actionOf(
+  settings: Settings,
+  jobId: JobId,
+  artifact: Artifact,
+  partial: Partial<DigitalOceanFunctionConfig>,
+): Action {
+  const functionName = functionNameOf(settings, jobId);
+  const refuse = (code: FaasErrorCode, why: string): never => {
+    const message = `${functionName} was not deployed: ${why}.`;
+    throw new FaasError({ code, executed: 'no', provider: PROVIDER, functionName, message });
+  };
+  for (const [field, value] of Object.entries(partial)) {
+    if (FIELDS.has(field) || isNothing(value)) continue;
+    refuse('UNSUPPORTED', `DigitalOcean has no \`${field}\` for a function. Leave it out`);
+  }
+  const { memoryMb = 512, timeoutSecs = 300, env = {}, keepWarm = 0, labels = {} } = partial;
+  const inRange = (field: string, value: number, range: NumberRange | undefined) => {
+    if (range === undefined || (Number.isInteger(value) && value >= range.min && value <= range.max)) return;
+    refuse('CONFIG', `\`${field}\` is ${String(value)}: use an integer from ${range.min} to ${range.max}`);
+  };
+  inRange('memoryMb', memoryMb, settings.limits.memoryMb);
+  inRange('timeoutSecs', timeoutSecs, settings.limits.timeoutSecs);
+  if (keepWarm !== 0 && keepWarm !== 1) {
+    refuse(
+      'CONFIG',
+      '`keepWarm` is 0 or 1: DigitalOcean keeps no instances, and a scheduled ping keeps one warm',
+    );
+  }
+  if (keepWarm === 1 && settings.token === undefined)
+    refuse('CONFIG', '`keepWarm` needs the executor option `token`: it is a trigger of the account');
+  const { maxArtifactBytes = Infinity } = settings.limits;
+  if (artifact.bytes.length > maxArtifactBytes) {
+    refuse(
+      'PAYLOAD_TOO_LARGE',
+      `the package has ${artifact.bytes.length} bytes, the limit is ${maxArtifactBytes}`,
+    );
+  }
+  for (const [name, value] of Object.entries(env)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.startsWith('__OW_'))
+      refuse('CONFIG', `\`env\` has a name that is taken or none: ${JSON.stringify(name.slice(0, 80))}`);
+    if (typeof value !== 'string') refuse('CONFIG', `\`env.${name}\` must be a string`);
+  }
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== 'string') refuse('CONFIG', `\`labels.${name}\` must be a string`);
+  }
+  const { kind = 'nodejs:18', main = 'main' } = { ...settings.digitalocean, ...partial.digitalocean };
+  const described = {
+    exec: { kind, main, binary: true },
+    limits: { memory: memoryMb, timeout: timeoutSecs * 1000 },
+    // With `init` a parameter becomes an environment variable: DigitalOcean's own addition to OpenWhisk, from its
+    // documentation and not tried there.
+    parameters: sorted(env).map(([key, value]) => ({ key, value, init: true })),
+    labels: sorted(labels),
+    code: artifact.sha256,
+  };
+  const digest = createHash('sha256').update(JSON.stringify(described)).digest('hex');
+  const annotations = [
+    { key: JOB_ID, value: String(jobId) },
+    { key: CODE_SHA256, value: artifact.sha256 },
+    { key: CODE_BYTES, value: artifact.bytes.length },
+    { key: DIGEST, value: digest },
+    ...described.labels.map(([key, value]) => ({ key: `label-${key}`, value })),
+  ];
+  const { exec, limits, parameters } = described;
+  const code = Buffer.from(artifact.bytes).toString('base64');
+  return {
+    jobId,
+    functionName,
+    digest,
+    keepWarm: keepWarm === 1,
+    body: { exec: { ...exec, code }, limits, parameters, annotations },
+  };
+}
+
+/** Does the function that is there equal what is asked for? Annotations of others do not count. */
+export function isSame(current: Fields, { digest }: Action): boolean {
+  return annotation(current, DIGEST) === digest;
+}
+
+export function annotation(current: Fields, key: string): unknown {
+  const list = current['annotations'];
+  const found = (Array.isArray(list) ? list : []).find((one) => isObject(one) && one['key'] === key);
+  return isObject(found) ? found['value'] : undefined;
+}
+
+export function codeBytes(current: Fields): number | undefined {
+  const bytes = annotation(current, CODE_BYTES);
+  return typeof bytes === 'number' ? bytes : undefined;
+}
+
+function sorted(map: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Asking for nothing can always be honoured. */
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === 0) return true;
+  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+}

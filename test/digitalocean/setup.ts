@@ -1,0 +1,36 @@
+/** What the tests of this room share: a fake DigitalOcean and an executor for it. */
+import {
+  DigitalOceanExecutor,
+  type DigitalOceanExecutorOptions,
+  type DigitalOceanFunctionConfig,
+} from '../../src/executors/digitalocean/index.js';
+import { packageFiles } from '../../src/packaging/zip.js';
+import { type FakeOptions, fakeDigitalOcean, REGION, TOKEN } from '../fakes/digitalocean.js';
+
+export { callOf, failureOf } from '../aws-lambda/setup.js';
+
+/** The fake runs jobs in its own process. */
+export const artifact = await packageFiles([{ path: 'index.js', bytes: 'exports.main = () => ({});\n' }]);
+export const otherArtifact = await packageFiles([{ path: 'index.js', bytes: 'exports.main = () => 1;\n' }]);
+
+/** A fake and an executor for it; closed together. */
+export async function bench(fakeOptions: FakeOptions = {}, options: DigitalOceanExecutorOptions = {}) {
+  const fake = await fakeDigitalOcean(fakeOptions);
+  const executor = new DigitalOceanExecutor({
+    token: TOKEN,
+    region: REGION,
+    endpoint: fake.url,
+    pollMs: 5,
+    ...options,
+  });
+  return {
+    fake,
+    executor,
+    deploy: (jobId: number, config: Partial<DigitalOceanFunctionConfig> = {}) =>
+      executor.deployJob(jobId, artifact, { memoryMb: 256, ...config }),
+    async [Symbol.asyncDispose]() {
+      await executor.close();
+      await fake.close();
+    },
+  };
+}
