@@ -135,6 +135,40 @@ describe('jobferry apply', () => {
     }
   });
 
+  it('does not do a saved plan of a file that has changed since, also for what is made anew', async () => {
+    await declare(['one']);
+    await run('plan', 'f.yaml', '--out', 'p.json');
+    const text = await readFile(join(folder, 'f.yaml'), 'utf8');
+    await writeFile(
+      join(folder, 'f.yaml'),
+      text.replace('secrets:', 'config: { memory_mb: 8192 }\n    secrets:'),
+    );
+    const { code, stderr } = await run('apply', 'f.yaml', '--plan', 'p.json');
+    expect([code, fake.functions.size]).toEqual([5, 0]);
+    expect(stderr).toContain('has changed since the plan was saved');
+  });
+
+  it('forgets what was deleted by hand and is declared no more', async () => {
+    await declare(['one', 'two']);
+    expect((await run('apply', 'f.yaml', '--auto-approve')).code).toBe(0);
+    const two = [...fake.functions].find(([, { name }]) => name === 'two')?.[0] ?? '';
+    fake.functions.delete(two);
+    await declare(['one']);
+    expect((await run('apply', 'f.yaml', '--auto-approve')).code).toBe(0);
+    expect((await run('drift', 'f.yaml', '--detailed-exitcode')).code).toBe(0);
+  });
+
+  it('leaves alone what someone else has made under a name of the file', async () => {
+    await declare(['one']);
+    fake.secrets.set('db-password', 'theirs');
+    const { code, stderr } = await run('apply', 'f.yaml', '--auto-approve');
+    expect([code, fake.functions.size, fake.secrets.get('db-password')]).toEqual([5, 0, 'theirs']);
+    expect(stderr).toContain('jobferry import FILE secret.db-password db-password');
+    expect((await run('import', 'f.yaml', 'secret.db-password', 'db-password')).code).toBe(0);
+    expect((await run('apply', 'f.yaml', '--auto-approve')).code).toBe(0);
+    expect(fake.secrets.get('db-password')).toBe('hunter2');
+  });
+
   it('asks before it does anything, and does nothing where nobody can be asked', async () => {
     await declare(['one']);
     const { code, stderr } = await run('apply', 'f.yaml');

@@ -2,7 +2,7 @@
  * fakeE2e: `/faas/api/v1` of E2E's design documents on loopback, with its states and refusals. It exists because the
  * documents describe no server that could be run, and no server shows on demand what goes wrong between two requests.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -32,6 +32,8 @@ export class FakeE2e {
   /** Name -> why it does not run. */
   readonly broken = new Map<string, string>();
   readonly faults: E2eFault[] = [];
+  /** Says the hash of the archive, not the one it was given. */
+  hashesArchives = false;
   readonly #server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing));
 
   async open(): Promise<this> {
@@ -125,6 +127,7 @@ export class FakeE2e {
     const { code_archive: _, ...kept } = body;
     const made = {
       ...kept,
+      ...this.#codeHash(body),
       id,
       namespace: 'e2e-faas-1-dl',
       version: 'v1.0.0',
@@ -140,7 +143,7 @@ export class FakeE2e {
     const missing = this.#missingSecret(body['secrets']);
     if (missing !== undefined) return [422, { error: `there is no secret ${missing}` }];
     const { code_archive: _, ...kept } = body;
-    const fields = operation.endsWith('/config') ? { config: kept } : kept;
+    const fields = operation.endsWith('/config') ? { config: kept } : { ...kept, ...this.#codeHash(body) };
     this.functions.set(String(found['id']), {
       ...found,
       ...fields,
@@ -159,6 +162,11 @@ export class FakeE2e {
     const read = { ...found, reads, status, invoke_url: url, ...(reason && { error_message: reason }) };
     this.functions.set(String(found['id']), { ...found, reads });
     return read;
+  }
+
+  #codeHash({ code_archive: archive }: Json): Json {
+    if (!this.hashesArchives || archive === undefined) return {};
+    return { code_sha256: createHash('sha256').update(String(archive)).digest('hex') };
   }
 
   #missingSecret(names: unknown): string | undefined {

@@ -85,6 +85,26 @@ export function backendSuite(fresh: () => Promise<() => StateBackend>): void {
     await other.close?.();
   });
 
+  it('overwrites nothing that another has written since', async () => {
+    const open = await fresh();
+    const [one, other] = [open(), open()];
+    await readState(one);
+    await readState(other);
+    await writeState(one, { ...emptyState(), serial: 1, lineage: 'one' });
+    await expect(writeState(other, { ...emptyState(), serial: 1, lineage: 'other' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringContaining('was written by another since it was read'),
+    });
+    await readState(other);
+    await writeState(other, { ...emptyState(), serial: 2, lineage: 'other' });
+    await expect(writeState(one, { ...emptyState(), serial: 2, lineage: 'one' })).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await readState(one)).toMatchObject({ serial: 2, lineage: 'other' });
+    await one.close?.();
+    await other.close?.();
+  });
+
   it('refuses what is no state, and names the backup', async () => {
     const backend = (await fresh())();
     await backend.write('{"version": 3}');

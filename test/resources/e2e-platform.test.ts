@@ -192,13 +192,60 @@ describe('declared functions on the API of E2E’s design documents', () => {
     expect([fake.functions.size, desk.state.resources.size]).toEqual([0, 0]);
   });
 
-  it('that run no more are drift, which no plan can mend', async () => {
+  it('know a change of code by the API’s own hash, which need not be ours', async () => {
+    await using fake = await fakeE2e();
+    fake.hashesArchives = true;
+    const desk = new Desk(fake);
+    await desk.apply(file());
+    expect(await desk.isSettled(file())).toBe(true);
+    await desk.apply(file({ code_inline: 'def handle(e, c): return 2' }));
+    expect(await desk.isSettled(file({ code_inline: 'def handle(e, c): return 2' }))).toBe(true);
+    const [[id, found] = []] = fake.functions;
+    fake.functions.set(String(id), { ...found, code_sha256: 'other' });
+    const { drifts } = await refresh(desk.state, () => desk.provider, new AbortController().signal);
+    expect(drifts).toMatchObject([{ kind: 'changed', changes: [{ path: 'code_sha256', after: 'other' }] }]);
+    expect(await desk.isSettled(file({ code_inline: 'def handle(e, c): return 2' }))).toBe(false);
+  });
+
+  it('that were deployed outside are drift by their version, which no plan follows', async () => {
+    await using fake = await fakeE2e();
+    const desk = new Desk(fake);
+    await desk.apply(file());
+    const [[id, found] = []] = fake.functions;
+    fake.functions.set(String(id), { ...found, version: 'v1.0.1' });
+    const { drifts } = await refresh(desk.state, () => desk.provider, new AbortController().signal);
+    expect(drifts).toMatchObject([
+      {
+        kind: 'changed',
+        changes: [],
+        message: expect.stringContaining('its version is v1.0.1, and was v1.0.0'),
+      },
+    ]);
+    expect(await desk.isSettled(file())).toBe(true);
+  });
+
+  it('of one name in two namespaces are told apart by `namespace`, or not touched', async () => {
+    await using fake = await fakeE2e();
+    const desk = new Desk(fake);
+    for (const namespace of ['north', 'south']) {
+      fake.functions.set(namespace, { id: namespace, name: 'resize', namespace, reads: 0 });
+    }
+    const signal = new AbortController().signal;
+    const find = (namespace?: string) =>
+      desk.provider.find({ name: 'resize', namespace, job_id: undefined }, signal);
+    expect((await find('south'))?.id).toBe('south');
+    await expect(find()).rejects.toThrow(/resize in north and south\. Add its `namespace`/);
+  });
+
+  it('that run no more are drift as long as they do not, which no plan can mend', async () => {
     await using fake = await fakeE2e();
     const desk = new Desk(fake);
     await desk.apply(file());
     fake.broken.set('resize', 'out of memory');
-    const { drifts } = await refresh(desk.state, () => desk.provider, new AbortController().signal);
-    expect(drifts).toMatchObject([{ kind: 'failed', message: expect.stringContaining('is failed') }]);
+    const look = (state: State) => refresh(state, () => desk.provider, new AbortController().signal);
+    const first = await look(desk.state);
+    expect(first.drifts).toMatchObject([{ kind: 'failed', message: expect.stringContaining('is failed') }]);
+    expect((await look(first.state)).drifts).toMatchObject([{ kind: 'failed' }]);
   });
 
   it('use secrets whose values go to the API and nowhere else', async () => {

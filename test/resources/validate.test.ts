@@ -2,7 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkSource, describeFault, RUNTIMES, readSource, validate } from '../../src/resources/index.js';
+import {
+  checkSource,
+  describeFault,
+  RUNTIMES,
+  readSource,
+  runtimesFor,
+  validate,
+} from '../../src/resources/index.js';
 
 const TODAY = new Date('2026-01-01');
 const good = { runtime: 'python3.11', code_inline: 'x' };
@@ -34,6 +41,17 @@ describe('a good file', () => {
   );
 });
 
+describe('the runtimes', () => {
+  it('can be asked for by hardware', () => {
+    expect(runtimesFor('gpu').map(({ name }) => name)).toEqual([
+      'pytorch2.1.2',
+      'tensorflow2.19.0',
+      'custom',
+    ]);
+    expect(runtimesFor()).toEqual(RUNTIMES);
+  });
+});
+
 describe('a fault', () => {
   it.each([
     [
@@ -53,6 +71,11 @@ describe('a fault', () => {
       'a scale the wrong way round',
       { config: { min_scale: 5, max_scale: 2 } },
       'config.min_scale: is more than `max_scale` (2)',
+    ],
+    [
+      'a scale above the most that it has by default',
+      { config: { min_scale: 6 } },
+      'config.min_scale: is more than `max_scale` (5)',
     ],
     ['hardware', { config: { hardware_type: 'tpu' } }, 'config.hardware_type: "tpu" is no hardware'],
     ['a gpu for what has none', { config: { hardware_type: 'gpu' } }, 'python3.11 does not run on gpu'],
@@ -110,6 +133,19 @@ describe('a fault', () => {
       'functions.other',
       'outputs.url',
     ]);
+  });
+
+  it('of a secret that is written out does not show it', () => {
+    const [fault] = validate({ secrets: { key: 'hunter2' } });
+    expect(fault).toMatchObject({ path: ['secrets', 'key'], fix: expect.stringContaining('value_env') });
+    expect(JSON.stringify(fault)).not.toContain('hunter2');
+  });
+
+  it('of two functions with one job id is found, unless they run at different providers', () => {
+    const functions = { one: { ...good, job_id: 7 }, two: { ...good, job_id: 7 } };
+    expect(validate({ functions }, TODAY)).toMatchObject([{ path: ['functions', 'two', 'job_id'] }]);
+    const apart = { ...functions, two: { ...functions.two, provider: 'aws-lambda' } };
+    expect(validate({ functions: apart }, TODAY)).toEqual([]);
   });
 
   it.each([[[]], ['text'], [null], [7]])('of a file that is %j is no crash', (value) => {

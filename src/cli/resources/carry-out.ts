@@ -7,6 +7,8 @@ import {
   apply,
   hasChanges,
   type Plan,
+  type State,
+  stateToJson,
   writeState,
 } from '../../resources/index.js';
 import { EXIT, exitCodeOf, usageError } from '../exit-codes.js';
@@ -52,10 +54,10 @@ async function applyPlan(
   plan: Plan,
   { concurrency }: CarryOutOptions,
 ): Promise<ApplyResult> {
-  const { desired, codes, secretValues, providers, backend, state, declarations, signal } = session;
+  const { desired, codes, secretValues, providers, backend, declarations, signal } = session;
   const watch = new Watch();
   try {
-    return await apply(plan, state, {
+    return await apply(plan, await keepSeen(session), {
       desired,
       codes,
       secretValues,
@@ -69,6 +71,14 @@ async function applyPlan(
   } finally {
     watch.stop();
   }
+}
+
+/** What was found gone or changed is known from now on, also when there is nothing to do about it. */
+async function keepSeen({ backend, kept, state }: Session): Promise<State> {
+  if (stateToJson(state) === stateToJson(kept)) return state;
+  const seen = { ...state, serial: kept.serial + 1 };
+  await writeState(backend, seen);
+  return seen;
 }
 
 /** A line when something begins and ends, and every ten seconds between. */

@@ -2,7 +2,7 @@
 import type { LambdaClient } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
 import { retryDelayMs } from '../../core/retry-policy.js';
-import { CallScope, cancelled, sleep } from '../../core/scope.js';
+import { type CallScope, sleep } from '../../core/scope.js';
 import { importPeer } from '../shared/peers.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { AwsCredentials } from './credentials.js';
@@ -181,25 +181,4 @@ function readSdkError(thrown: unknown): Refusal | undefined {
     retryAfterMs: retryAfterMs(error.retryAfterSeconds ?? error.$response?.headers?.['retry-after']),
     cause: facts,
   };
-}
-
-/** Runs `work` in a scope that ends with the caller's signal or after `timeoutMs`. */
-export async function inScope<T>(
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
-  work: (scope: CallScope) => Promise<T>,
-): Promise<T> {
-  const scope = new CallScope(Date.now() + timeoutMs);
-  const cancel = () => scope.cancel(cancelled(signal?.reason).with({ executed: 'no' }));
-  if (signal?.aborted) cancel();
-  else {
-    scope.arm(timeoutMs);
-    signal?.addEventListener('abort', cancel, { once: true });
-  }
-  try {
-    return await work(scope);
-  } finally {
-    scope.disarm();
-    signal?.removeEventListener('abort', cancel);
-  }
 }

@@ -10,7 +10,8 @@ import type {
   ProviderLimits,
 } from '../../core/executor.js';
 import type { JobCall, JobId, JobResult } from '../../core/job.js';
-import { ControlPlane, inScope } from './control-plane.js';
+import { inScope } from '../shared/in-scope.js';
+import { ControlPlane } from './control-plane.js';
 import { DataPlane } from './data-plane.js';
 import { type Accepted, Invoker } from './invoke.js';
 import { Lifecycle } from './lifecycle.js';

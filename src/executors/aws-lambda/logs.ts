@@ -5,8 +5,9 @@ import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import type { CallScope } from '../../core/scope.js';
 import { sleep } from '../../core/scope.js';
+import { inScope } from '../shared/in-scope.js';
 import { importPeer } from '../shared/peers.js';
-import { type ControlPlane, inScope } from './control-plane.js';
+import type { ControlPlane } from './control-plane.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
 
 const REQUEST_TIMEOUT_MS = 60_000;

@@ -2,7 +2,7 @@
 import { FaasError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
 import { isObject, type WarmEvent } from '../shared/entry/event.js';
-import { inScope } from './control-plane.js';
+import { inScope } from '../shared/in-scope.js';
 import { ENTRY_VARIABLE } from './function-spec.js';
 import type { Invoker } from './invoke.js';
 import type { Lifecycle } from './lifecycle.js';

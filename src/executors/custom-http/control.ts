@@ -2,8 +2,8 @@
 import type { FaasError } from '../../core/errors.js';
 import type { Deployment } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { CallScope, cancelled } from '../../core/scope.js';
 import type { HttpReply } from '../shared/http.js';
+import { inScope } from '../shared/in-scope.js';
 import type { Destination, Message, PlatformClient } from './client.js';
 import type { Discovery } from './discovery.js';
 import { protocolError, replyError } from './errors.js';
@@ -60,27 +60,6 @@ export class Control {
 
   failure({ place }: Pick<Destination, 'place'>, reply: HttpReply): FaasError {
     return replyError(reply, place, this.client.redact);
-  }
-}
-
-/** Runs `work` in a scope that ends with the caller's signal or after `timeoutMs`. */
-export async function inScope<T>(
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
-  work: (scope: CallScope) => Promise<T>,
-): Promise<T> {
-  const scope = new CallScope(Date.now() + timeoutMs);
-  const cancel = () => scope.cancel(cancelled(signal?.reason));
-  if (signal?.aborted) cancel();
-  else {
-    scope.arm(timeoutMs);
-    signal?.addEventListener('abort', cancel, { once: true });
-  }
-  try {
-    return await work(scope);
-  } finally {
-    scope.disarm();
-    signal?.removeEventListener('abort', cancel);
   }
 }
 

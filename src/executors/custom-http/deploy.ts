@@ -4,7 +4,8 @@ import type { Artifact, Deployment, FunctionConfig, Health } from '../../core/ex
 import type { JobId } from '../../core/job.js';
 import { sleep } from '../../core/scope.js';
 import type { HttpReply } from '../shared/http.js';
-import { type Control, deployment, inScope, REQUEST_TIMEOUT_MS } from './control.js';
+import { inScope } from '../shared/in-scope.js';
+import { type Control, deployment, REQUEST_TIMEOUT_MS } from './control.js';
 import { blueprintConfig, checkArtifact, checkConfig } from './deploy-config.js';
 import { protocolError } from './errors.js';
 import type { Lifecycle } from './lifecycle.js';

@@ -2,8 +2,9 @@
 import { FaasError } from '../../core/errors.js';
 import type { Artifact, Deployment, Health } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { CallScope, cancelled, sleep } from '../../core/scope.js';
+import { type CallScope, sleep } from '../../core/scope.js';
 import type { WarmEvent } from '../shared/entry/event.js';
+import { inScope } from '../shared/in-scope.js';
 import { type Action, actionOf, annotation, CODE_SHA256, codeBytes, isSame, JOB_ID } from './action.js';
 import { type Client, notExecuted } from './client.js';
 import { type Fields, isObject, parseObject, replyError } from './errors.js';
@@ -256,27 +257,3 @@ const triggerName = (functionName: string) => `${functionName}-keep-warm`;
 const triggersPath = (id: string) => `/v2/functions/namespaces/${encodeURIComponent(id)}/triggers`;
 const triggerPath = (id: string, functionName: string) =>
   `${triggersPath(id)}/${encodeURIComponent(triggerName(functionName))}`;
-
-/** Runs `work` in a scope that ends with the caller's signal or after `timeoutMs`. */
-async function inScope<T>(
-  signal: AbortSignal | undefined,
-  timeoutMs: number,
-  work: (scope: CallScope) => Promise<T>,
-): Promise<T> {
-  const scope = new CallScope(Date.now() + timeoutMs);
-  const cancel = () => scope.cancel(cancelled(signal?.reason).with({ executed: 'no' }));
-  if (signal?.aborted) cancel();
-  else {
-    scope.arm(timeoutMs);
-    signal?.addEventListener('abort', cancel, { once: true });
-  }
-  try {
-    if (scope.reason !== undefined) throw scope.reason;
-    return await work(scope);
-  } catch (failure) {
-    throw notExecuted(failure);
-  } finally {
-    scope.disarm();
-    signal?.removeEventListener('abort', cancel);
-  }
-}

@@ -18,7 +18,11 @@ export interface StateBackend {
   readonly name: string;
   /** Undefined when there is none yet. */
   read(): Promise<string | undefined>;
-  /** Replaces the whole, so that a reader sees the old or the new; keeps the one before as a backup. */
+  /**
+   * Replaces the whole, so that a reader sees the old or the new; keeps the one before as a backup. Only over what this
+   * backend has read or written last: who lost the lock must not undo what its next owner did.
+   * @throws {FaasError} CONFLICT when another was written since
+   */
   write(text: string): Promise<void>;
   /** @returns undefined when the lock is taken now, else whose it is */
   tryLock(lock: LockInfo): Promise<LockInfo | undefined>;
@@ -60,6 +64,12 @@ export async function withLock<Result>(
   } finally {
     await backend.unlock(lock.id);
   }
+}
+
+/** Of a backend that finds another state than the one it knew. */
+export function stateMoved(name: string): FaasError {
+  const message = `The state in ${name} was written by another since it was read, so this lock was broken. Nothing was overwritten: look at what is there with \`jobferry plan\`.`;
+  return new FaasError({ code: 'CONFLICT', executed: 'no', message });
 }
 
 function newLock(operation: string): LockInfo {

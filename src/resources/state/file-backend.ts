@@ -2,12 +2,14 @@
 import { link, open, readFile, rename, rm, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import type { LockInfo, StateBackend } from './backend.js';
+import { type LockInfo, type StateBackend, stateMoved } from './backend.js';
 
 export class FileBackend implements StateBackend {
   readonly name: string;
   readonly #path: string;
   readonly #lockPath: string;
+  /** What was read or written last. */
+  #known: string | undefined;
 
   /** @param path of the state; `PATH.backup` and `PATH.lock` stand beside it */
   constructor(path: string) {
@@ -16,12 +18,14 @@ export class FileBackend implements StateBackend {
     this.name = this.#path;
   }
 
-  read(): Promise<string | undefined> {
-    return readOrUndefined(this.#path);
+  async read(): Promise<string | undefined> {
+    this.#known = await readOrUndefined(this.#path);
+    return this.#known;
   }
 
   /** On a full disk the new file cannot be written, and the old one stays. */
   async write(text: string): Promise<void> {
+    if ((await readOrUndefined(this.#path)) !== this.#known) throw stateMoved(this.name);
     const fresh = `${this.#path}.${process.pid}.tmp`;
     try {
       const file = await open(fresh, 'w', 0o600);
@@ -34,6 +38,7 @@ export class FileBackend implements StateBackend {
       await rm(`${this.#path}.backup`, { force: true });
       await link(this.#path, `${this.#path}.backup`).catch(ifMissing);
       await rename(fresh, this.#path);
+      this.#known = text;
       await syncFolder(dirname(this.#path));
     } catch (failure) {
       await rm(fresh, { force: true }).catch(() => {});
@@ -48,9 +53,24 @@ export class FileBackend implements StateBackend {
       const holder = await this.#holder();
       if (holder === undefined) continue;
       if (!isDead(holder)) return holder;
-      // Its process was killed: nobody else will ever give it back.
-      await this.unlock(holder.id);
+      if (!(await this.#clear(holder))) return holder;
     }
+  }
+
+  /**
+   * Takes away the lock of a process that was killed. Of several who find it, one may: another, who comes late, would
+   * take away the lock of that one.
+   */
+  async #clear(dead: LockInfo): Promise<boolean> {
+    const claim = `${this.#lockPath}.dead.${dead.id}`;
+    try {
+      await (await open(claim, 'wx', 0o600)).close();
+    } catch (failure) {
+      if ((failure as NodeJS.ErrnoException).code === 'EEXIST') return false;
+      throw failure;
+    }
+    await this.unlock(dead.id).finally(() => rm(claim, { force: true }));
+    return true;
   }
 
   async unlock(id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** The state in a row of Postgres: the lock is another row, which only one can insert. */
 import type { Pool } from 'pg';
 import { FaasError } from '../../core/errors.js';
-import type { LockInfo, StateBackend } from './backend.js';
+import { type LockInfo, type StateBackend, stateMoved } from './backend.js';
 
 export interface PostgresBackendOptions {
   /** `postgres://…`; never shown, it may hold a password. */
@@ -12,7 +12,8 @@ export interface PostgresBackendOptions {
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS jobferry_state (
-    workspace text PRIMARY KEY, content text NOT NULL, backup text, written_at timestamptz NOT NULL DEFAULT now()
+    workspace text PRIMARY KEY, revision bigint NOT NULL, content text NOT NULL, backup text,
+    written_at timestamptz NOT NULL DEFAULT now()
   );
   CREATE TABLE IF NOT EXISTS jobferry_state_lock (workspace text PRIMARY KEY, lock jsonb NOT NULL);
 `;
@@ -21,6 +22,8 @@ export class PostgresBackend implements StateBackend {
   readonly name: string;
   readonly #options: PostgresBackendOptions;
   readonly #workspace: string;
+  /** Of what was read or written last; 0 when there was none. */
+  #revision = 0;
   #pool: Promise<Pool> | undefined;
 
   constructor(options: PostgresBackendOptions) {
@@ -30,18 +33,22 @@ export class PostgresBackend implements StateBackend {
   }
 
   async read(): Promise<string | undefined> {
-    const { rows } = await this.#query('SELECT content FROM jobferry_state WHERE workspace = $1', [
-      this.#workspace,
-    ]);
+    const select = 'SELECT content, revision FROM jobferry_state WHERE workspace = $1';
+    const { rows } = await this.#query(select, [this.#workspace]);
+    this.#revision = Number(rows[0]?.['revision'] ?? 0);
     return rows[0]?.['content'] as string | undefined;
   }
 
   async write(text: string): Promise<void> {
-    await this.#query(
-      `INSERT INTO jobferry_state (workspace, content) VALUES ($1, $2)
-       ON CONFLICT (workspace) DO UPDATE SET backup = jobferry_state.content, content = $2, written_at = now()`,
-      [this.#workspace, text],
+    const { rowCount } = await this.#query(
+      `INSERT INTO jobferry_state AS kept (workspace, content, revision) VALUES ($1, $2, $3::bigint + 1)
+       ON CONFLICT (workspace) DO UPDATE
+       SET backup = kept.content, content = $2, revision = $3::bigint + 1, written_at = now()
+       WHERE kept.revision = $3::bigint`,
+      [this.#workspace, text, String(this.#revision)],
     );
+    if (rowCount !== 1) throw stateMoved(this.name);
+    this.#revision += 1;
   }
 
   async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {

@@ -1,16 +1,21 @@
 /** The state in an S3-compatible store: the lock is an object that conditional writes let only one make. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { FaasError } from '../../core/errors.js';
-import type { LockInfo, StateBackend } from './backend.js';
+import { type LockInfo, type StateBackend, stateMoved } from './backend.js';
 
 export interface S3BackendOptions {
   readonly bucket: string;
   /** The state; `KEY.backup` and `KEY.lock` stand beside it. */
   readonly key: string;
   readonly region?: string;
-  /** An S3-compatible server instead of AWS's; addressed by path. It must know `If-None-Match` on writes. */
+  /** An S3-compatible server instead of AWS's; addressed by path. It must know `If-Match` and `If-None-Match` on writes. */
   readonly endpoint?: string;
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+interface Condition {
+  readonly IfNoneMatch?: string;
+  readonly IfMatch?: string | undefined;
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -18,6 +23,8 @@ type Sdk = typeof import('@aws-sdk/client-s3');
 export class S3Backend implements StateBackend {
   readonly name: string;
   readonly #options: S3BackendOptions;
+  /** The ETag of what was read or written last. */
+  #etag: string | undefined;
   #client: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
 
   constructor(options: S3BackendOptions) {
@@ -25,23 +32,35 @@ export class S3Backend implements StateBackend {
     this.name = `s3://${options.bucket}/${options.key}`;
   }
 
-  read(): Promise<string | undefined> {
-    return this.#get(this.#options.key);
+  async read(): Promise<string | undefined> {
+    const kept = await this.#get(this.#options.key);
+    this.#etag = kept?.etag;
+    return kept?.text;
   }
 
   async write(text: string): Promise<void> {
-    const before = await this.read();
-    if (before !== undefined) await this.#put(`${this.#options.key}.backup`, before);
-    await this.#put(this.#options.key, text);
+    const { key } = this.#options;
+    const before = await this.#get(key);
+    if (before?.etag !== this.#etag) throw stateMoved(this.name);
+    if (before !== undefined) await this.#put(`${key}.backup`, before.text);
+    try {
+      this.#etag = await this.#put(
+        key,
+        text,
+        before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before.etag },
+      );
+    } catch (failure) {
+      throw isRefused(failure) ? stateMoved(this.name) : failure;
+    }
   }
 
   async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {
     for (;;) {
       try {
-        await this.#put(`${this.#options.key}.lock`, JSON.stringify(lock), '*');
+        await this.#put(`${this.#options.key}.lock`, JSON.stringify(lock), { IfNoneMatch: '*' });
         return undefined;
       } catch (failure) {
-        if (statusOf(failure) !== 412 && statusOf(failure) !== 409) throw failure;
+        if (!isRefused(failure)) throw failure;
       }
       const holder = await this.#holder();
       if (holder !== undefined) return holder;
@@ -61,25 +80,28 @@ export class S3Backend implements StateBackend {
   }
 
   async #holder(): Promise<LockInfo | undefined> {
-    const text = await this.#get(`${this.#options.key}.lock`);
-    return text === undefined ? undefined : (JSON.parse(text) as LockInfo);
+    const kept = await this.#get(`${this.#options.key}.lock`);
+    return kept === undefined ? undefined : (JSON.parse(kept.text) as LockInfo);
   }
 
-  async #get(Key: string): Promise<string | undefined> {
+  async #get(Key: string): Promise<{ readonly text: string; readonly etag: string | undefined } | undefined> {
     const { sdk, client } = await this.#open();
     try {
-      const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: this.#options.bucket, Key }));
-      return await Body?.transformToString('utf8');
+      const { Body, ETag } = await client.send(
+        new sdk.GetObjectCommand({ Bucket: this.#options.bucket, Key }),
+      );
+      return { text: (await Body?.transformToString('utf8')) ?? '', etag: ETag };
     } catch (failure) {
       if (statusOf(failure) === 404) return undefined;
       throw failure;
     }
   }
 
-  async #put(Key: string, Body: string, IfNoneMatch?: string): Promise<void> {
+  async #put(Key: string, Body: string, condition: Condition = {}): Promise<string | undefined> {
     const { sdk, client } = await this.#open();
     const input = { Bucket: this.#options.bucket, Key, Body, ContentType: 'application/json' };
-    await client.send(new sdk.PutObjectCommand({ ...input, ...(IfNoneMatch && { IfNoneMatch }) }));
+    const { ETag } = await client.send(new sdk.PutObjectCommand({ ...input, ...condition }));
+    return ETag;
   }
 
   #open(): Promise<{ sdk: Sdk; client: S3Client }> {
@@ -100,6 +122,11 @@ export class S3Backend implements StateBackend {
     });
     return { sdk, client };
   }
+}
+
+/** The condition of a write did not hold, or another write came in between. */
+function isRefused(failure: unknown): boolean {
+  return statusOf(failure) === 412 || statusOf(failure) === 409;
 }
 
 function statusOf(failure: unknown): number | undefined {
