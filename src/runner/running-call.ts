@@ -145,8 +145,9 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
       const runsHere = this.#target?.isLocal === true || this.#fellBack;
       const executed = this.attempts === 0 ? 'no' : runsHere ? 'yes' : 'maybe';
       const error = withExecuted(reason, executed, this.route.job.name);
-      // A handler in this process cannot be stopped: its late answer is dropped. An executor may know more.
-      if (runsHere || this.attempts === 0) this.#settleFailed(error);
+      // A handler in this process cannot be stopped: its late answer is dropped. An executor may know more, and so may
+      // a layer that has not sent anything yet.
+      if (runsHere) this.#settleFailed(error);
       else setTimeout(() => this.#settleFailed(error), FACTS_GRACE_MS);
     }
     return true;

@@ -32,6 +32,8 @@ export class FakeE2e {
   /** Name -> why it does not run. */
   readonly broken = new Map<string, string>();
   readonly faults: E2eFault[] = [];
+  /** Hears of each request before it is answered. */
+  onRequest: (operation: string) => void = () => {};
   /** Says the hash of the archive, not the one it was given. */
   hashesArchives = false;
   readonly #server = createServer((incoming, outgoing) => void this.#serve(incoming, outgoing));
@@ -61,6 +63,7 @@ export class FakeE2e {
     const operation = `${method} ${shape}`;
     const body = (chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString())) as Json;
     this.requests.push({ operation, body, target, auth: headers.authorization });
+    this.onRequest(operation);
     const index = this.faults.findIndex((fault) => fault.operation === operation);
     const fault = index < 0 ? undefined : this.faults.splice(index, 1)[0];
     if (fault?.reset === 'before') return void incoming.socket.resetAndDestroy();

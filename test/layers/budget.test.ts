@@ -236,3 +236,19 @@ describe('budget in a runner', () => {
     expect(nacked).toHaveLength(1);
   });
 });
+
+it('a job of a runner that was parked until its deadline says what it waited for', async () => {
+  const job = defineJob({ id: 1, name: 'paid', timeoutMs: 150 });
+  const { executor } = manual();
+  const messages: string[] = [];
+  const summary = await JobRunner.builder()
+    .job(job)
+    .withFaasExecutor(1, withLayers(executor, budget({ limit: { usd: 0 }, ledger: meter() })))
+    .producer([job.call(undefined)])
+    .consumer(({ error }) => {
+      messages.push(`${error?.executed}: ${error?.message}`);
+    })
+    .run();
+  expect(summary.timedOut).toBe(1);
+  expect(messages.join()).toMatch(/^no: .*parked by the budget/);
+});
