@@ -68,9 +68,9 @@ function install({ path }) {
   run('npm', ['install', '--no-audit', '--no-fund', path], project);
 }
 
-/** The rooms of clouds whose SDK is an optional peer: their users have it. */
+/** What names types of an optional peer: its users have it. */
 function needsPeers(subpath) {
-  return subpath.startsWith('./aws-lambda');
+  return subpath.startsWith('./aws-lambda') || subpath === './objects';
 }
 
 function installPeers() {

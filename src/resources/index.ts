@@ -16,6 +16,7 @@ export {
   type FunctionDeclaration,
   type SecretDeclaration,
 } from './core/model.js';
+export { withMoves } from './core/move.js';
 export { type Action, type ActionKind, hasChanges, type Plan, type PlanOptions, plan } from './core/plan.js';
 export { DEFAULT_PROVIDER, type Inputs, jobIdOf, resolveDeclarations } from './core/resolve.js';
 export { type Hardware, RUNTIMES, type RuntimeInfo, runtimeNamed, runtimesFor } from './core/runtimes.js';

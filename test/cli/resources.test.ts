@@ -161,6 +161,17 @@ describe('jobferry apply', () => {
     expect((await run('drift', 'f.yaml', '--detailed-exitcode')).code).toBe(0);
   });
 
+  it('keeps a function whose key in the file changes and whose name does not', async () => {
+    await declare(['one']);
+    await run('apply', 'f.yaml', '--auto-approve');
+    const [id] = fake.functions.keys();
+    const text = await readFile(join(folder, 'f.yaml'), 'utf8');
+    await writeFile(join(folder, 'f.yaml'), text.replace('  one:', '  resize:\n    name: one'));
+    expect((await run('apply', 'f.yaml', '--auto-approve')).stderr).toContain('Nothing to do');
+    expect((await run('destroy', 'f.yaml', '--auto-approve', '--target', 'function.resize')).code).toBe(0);
+    expect([[...fake.functions.keys()], id]).toEqual([[], expect.any(String)]);
+  });
+
   it('leaves alone what someone else has made under a name of the file', async () => {
     await declare(['one']);
     fake.secrets.set('db-password', 'theirs');

@@ -112,6 +112,20 @@ describe('the operations of E2E’s design documents', () => {
     expect(await world.isSettled(of('new-key'))).toBe(true);
   });
 
+  it('knows what has another key in the file by its name: nothing is made anew', async () => {
+    const of = (key: string): Declarations => ({
+      functions: { [key]: { ...base, name: 'resize', secrets: ['db-key'] } },
+      secrets: { [key]: { name: 'db-key', value_env: 'v' } },
+    });
+    const world = new World();
+    await world.run(of('before'));
+    world.writes.length = 0;
+    await world.run(of('after'));
+    expect(world.writes).toEqual([]);
+    await world.run({});
+    expect([world.functions.size, world.secrets.size]).toEqual([0, 0]);
+  });
+
   it('sends a new value of a secret, and shows it to nobody', async () => {
     const of = (value: string) => ({ secrets: { key: { value_env: value } } });
     const world = new World();

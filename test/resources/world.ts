@@ -18,6 +18,7 @@ import {
   type State,
   stateFromJson,
   stateToJson,
+  withMoves,
 } from '../../src/resources/index.js';
 
 /** Ends a run as `kill -9` would: nothing after it happens. */
@@ -195,7 +196,8 @@ export class World {
     const inputs = inputsOf(declarations, prior);
     const desired = resolveDeclarations({ provider: 'world', ...declarations }, inputs);
     const signal = new AbortController().signal;
-    const { state } = await refresh(prior, () => this.provider, signal);
+    const { state: seen } = await refresh(prior, () => this.provider, signal);
+    const state = withMoves(seen, desired);
     const actions = plan(state, desired);
     const { failed } = await apply(actions, state, {
       desired,

@@ -19,6 +19,7 @@ import {
   type State,
   type StateBackend,
   withLock,
+  withMoves,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
 import { OpenProviders } from './providers.js';
@@ -40,7 +41,7 @@ export interface Session {
   readonly backend: StateBackend;
   /** As it is kept. */
   readonly kept: State;
-  /** With what is really there. */
+  /** With what is really there, under the addresses of the file. */
   readonly state: State;
   readonly drifts: readonly Drift[];
   readonly signal: AbortSignal;
@@ -86,7 +87,9 @@ export async function inSession<Result>(
           options.refresh === false
             ? { state: kept, drifts: [] }
             : await refresh(kept, providers.get, signal);
-        return await work({ source, declarations, ...read, providers, backend, kept, ...fresh, signal });
+        const state = withMoves(fresh.state, read.desired);
+        const { drifts } = fresh;
+        return await work({ source, declarations, ...read, providers, backend, kept, state, drifts, signal });
       } finally {
         await providers.close();
       }

@@ -1,7 +1,7 @@
 /** prior state + desired resources -> actions with their reasons, in an order that works. Pure: nothing is read, nothing is changed. */
 import { type Change, functionChanges, secretChanges, UPDATE_GROUPS, type UpdateGroup } from './diff.js';
 import type { Address, Desired, DesiredFunction } from './model.js';
-import type { Resource, State } from './state.js';
+import type { FunctionResource, Resource, SecretResource, State } from './state.js';
 
 export type ActionKind = 'create' | 'update' | 'replace' | 'delete' | 'no-op';
 
@@ -38,11 +38,7 @@ export interface PlanOptions {
 
 export function plan(state: State, desired: readonly Desired[], { targets }: PlanOptions = {}): Plan {
   const all = ordered(
-    link(
-      [...desired.flatMap((one) => actionsFor(state, one, desired)), ...deletes(state, desired)],
-      state,
-      desired,
-    ),
+    link([...desired.flatMap((one) => actionsFor(state, one, desired)), ...deletes(state, desired)], desired),
   );
   const actions = targets === undefined ? all : reachable(all, targets);
   return { actions, serial: state.serial, lineage: state.lineage };
@@ -146,22 +142,29 @@ function deletes(state: State, desired: readonly Desired[]): Unlinked[] {
 }
 
 /** A function comes after its secrets, and a secret goes after the functions that used it. */
-function link(actions: readonly Unlinked[], state: State, desired: readonly Desired[]): Action[] {
+function link(actions: readonly Unlinked[], desired: readonly Desired[]): Action[] {
   return actions.map((action) => {
     const { address, desired: wanted, kind } = action;
     if (wanted?.type === 'function') {
       const secrets = new Set<string>(dependenciesOf(wanted, desired));
       return { ...action, after: actions.filter(({ key }) => secrets.has(key)).map(({ key }) => key) };
     }
-    if (kind !== 'delete' || action.prior?.type !== 'secret') return { ...action, after: [] };
+    const secret = action.prior;
+    if (kind !== 'delete' || secret?.type !== 'secret') return { ...action, after: [] };
     const users = actions.filter(
-      (other) =>
-        other.prior?.type === 'function' &&
-        state.resources.get(other.address)?.dependencies.includes(address) === true,
+      ({ prior }) =>
+        prior?.type === 'function' && (prior.dependencies.includes(address) || uses(prior, secret)),
     );
     const successor = action.key === address ? [] : [address];
     return { ...action, after: [...successor, ...users.map(({ key }) => key)] };
   });
+}
+
+/** By what is there: an update that was cut off may have given a function a secret that the state does not know of. */
+function uses({ provider, attributes }: FunctionResource, secret: SecretResource): boolean {
+  return [secret, ...(secret.deposed ?? [])].some(
+    (one) => one.provider === provider && attributes.secrets.includes(one.attributes.name),
+  );
 }
 
 /** Each behind those it waits for; otherwise by key, so that a plan of the same things is the same plan. */
