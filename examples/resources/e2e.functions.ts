@@ -12,6 +12,7 @@ const report = (memoryMb: number): FunctionDeclaration => ({
   secrets: ['db-password'],
 });
 
+// biome-ignore lint/style/noDefaultExport: what a file declares is its default export
 export default declare({
   provider: 'e2e-platform',
   functions: { 'report-staging': report(256), 'report-live': report(1024) },
