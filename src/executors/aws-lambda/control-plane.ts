@@ -1,8 +1,8 @@
 /** Requests that change or describe functions: through AWS's SDK, loaded when the first one is made. */
 import type { LambdaClient } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
-import { retryDelayMs } from '../../core/retry-policy.js';
-import { type CallScope, sleep } from '../../core/scope.js';
+import type { CallScope } from '../../core/scope.js';
+import { untilItWorks } from '../shared/control-retry.js';
 import { importPeer } from '../shared/peers.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { AwsCredentials } from './credentials.js';
@@ -20,8 +20,6 @@ export type Work<Output> = (
 ) => Promise<Output>;
 
 const REQUEST_TIMEOUT_MS = 120_000;
-/** Nothing of the control plane runs a function, and every write here may be repeated: throttles and outages are waited out. */
-const RETRIES = { attempts: 6, minDelayMs: 200, maxDelayMs: 10_000, functionErrors: false };
 
 export class ControlPlane {
   readonly #settings: Settings;
@@ -38,23 +36,7 @@ export class ControlPlane {
    * @throws {FaasError} `executed: 'no'`
    */
   async send<Output>(functionName: string, scope: CallScope, work: Work<Output>): Promise<Output> {
-    const { default: pRetry } = await import('p-retry');
-    return pRetry(() => this.#once(functionName, scope, work), {
-      retries: RETRIES.attempts - 1,
-      minTimeout: 0,
-      shouldRetry: ({ error }) => isTransient(error),
-      onFailedAttempt: async ({ error, attemptNumber }) => {
-        if (!isTransient(error) || attemptNumber === RETRIES.attempts) return;
-        const waitMs = retryDelayMs(
-          RETRIES,
-          attemptNumber + 1,
-          (error as FaasError).retryAfterMs,
-          Math.random,
-        );
-        // The wait is ours, not p-retry's: it follows Retry-After and ends with the scope.
-        await sleep(waitMs, scope);
-      },
-    });
+    return untilItWorks(scope, () => this.#once(functionName, scope, work));
   }
 
   /** The same where "there is no such thing" is an answer. */
@@ -150,10 +132,6 @@ export class ControlPlane {
       cause: thrown,
     });
   }
-}
-
-function isTransient(error: unknown): boolean {
-  return FaasError.is(error) && ['THROTTLED', 'UNAVAILABLE'].includes(error.code);
 }
 
 /** Undefined when there was no reply. Its bare facts become the cause: the SDK's own error holds request and reply. */

@@ -2,12 +2,12 @@
 import type { FunctionConfiguration, GetFunctionResponse } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
+import { DeployJournal } from '../shared/deploy-journal.js';
 import type { ControlPlane } from './control-plane.js';
-import { DeployJournal } from './deploy-journal.js';
 import { codeDiffers, configurationChanges } from './diff.js';
 import { codeOf, type FunctionSpec } from './function-spec.js';
-import { failedError, standingOf } from './function-state.js';
-import type { Settings } from './options.js';
+import { failedError, reasonOf, standingOf } from './function-state.js';
+import type { DeployStep, Settings } from './options.js';
 import { Publication } from './publish.js';
 import { FunctionTags } from './tags.js';
 import { uploadCode } from './upload.js';
@@ -20,14 +20,14 @@ export class Deploy {
   readonly #control: ControlPlane;
   readonly #spec: FunctionSpec;
   readonly #scope: CallScope;
-  readonly #journal: DeployJournal;
+  readonly #journal: DeployJournal<DeployStep>;
 
   constructor(settings: Settings, control: ControlPlane, spec: FunctionSpec, scope: CallScope) {
     this.#settings = settings;
     this.#control = control;
     this.#spec = spec;
     this.#scope = scope;
-    this.#journal = new DeployJournal(spec, settings.onProgress);
+    this.#journal = new DeployJournal<DeployStep>('read', spec, settings.onProgress);
   }
 
   /** Every step reads first and writes only what differs, so a deploy that broke off is finished by the next one. */
@@ -185,7 +185,7 @@ export class Deploy {
         client.send(new sdk.GetFunctionConfigurationCommand({ FunctionName: functionName }), options),
       );
       if (standingOf(current) !== 'busy') return current;
-      this.#journal.waitFor(current);
+      this.#journal.waitFor('wait', reasonOf(current));
       await sleep(this.#settings.pollMs, this.#scope);
     }
   }

@@ -3,6 +3,7 @@ import type { FunctionCode, UpdateFunctionConfigurationCommandInput } from '@aws
 import { FaasError, type FaasErrorCode } from '../../core/errors.js';
 import type { Artifact, FunctionConfig, NumberRange } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
+import { indexZip } from '../shared/zip-index.js';
 import {
   EPHEMERAL_STORAGE_MB,
   EVENT_AGE_SECS,
@@ -19,7 +20,6 @@ import {
   type Settings,
 } from './options.js';
 import { SECRETS_VARIABLE } from './secrets.js';
-import { indexZip } from './zip-index.js';
 
 /** The settings of a function that one call of the API replaces, complete: what is left out would stay as it was. */
 export type Configuration = {

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import { FaasError } from '../../core/errors.js';
 import type { FunctionConfig, ProviderLimits } from '../../core/executor.js';
 import { checkJobId, type JobId } from '../../core/job.js';
+import type { StepProgress } from '../shared/deploy-journal.js';
 import type { Encoding } from '../shared/entry/event.js';
 import type { TlsOptions } from '../shared/origin-pool.js';
 import type { CredentialSource } from './credentials.js';
@@ -115,14 +116,8 @@ export interface LogTail {
   readonly text: string;
 }
 
-export interface DeployProgress {
-  readonly jobId: JobId;
-  readonly functionName: string;
-  /** `create`, `update-code`, `wait`, … in the order of the deploy. */
-  readonly step: DeployStep;
-  /** Milliseconds since the deploy began. */
-  readonly elapsedMs: number;
-}
+/** `create`, `update-code`, `wait`, … in the order of the deploy. */
+export type DeployProgress = StepProgress<DeployStep>;
 
 export type DeployStep =
   | 'read'

@@ -2,18 +2,18 @@
 import type { FunctionConfiguration } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
+import type { DeployJournal } from '../shared/deploy-journal.js';
 import type { ControlPlane } from './control-plane.js';
-import type { DeployJournal } from './deploy-journal.js';
 import { codeDiffers, configurationChanges } from './diff.js';
 import type { FunctionSpec } from './function-spec.js';
-import { PROVIDER, type Settings } from './options.js';
+import { type DeployStep, PROVIDER, type Settings } from './options.js';
 
 /** What the steps of one deploy share. */
 export interface DeployServices {
   readonly control: ControlPlane;
   readonly spec: FunctionSpec;
   readonly scope: CallScope;
-  readonly journal: DeployJournal;
+  readonly journal: DeployJournal<DeployStep>;
 }
 
 export class Publication {
@@ -98,7 +98,7 @@ export class Publication {
           `AWS could not keep ${spec.keepWarm} instances warm: ${current.StatusReason ?? 'no reason given'}`,
         );
       }
-      journal.waitFor(`provisioned concurrency ${current?.Status ?? 'unknown'}`);
+      journal.waitFor('wait', `provisioned concurrency ${current?.Status ?? 'unknown'}`);
       await sleep(this.#settings.pollMs, scope);
     }
   }
@@ -137,7 +137,7 @@ export class Publication {
       if (State === 'Active' || State === 'Inactive') return;
       if (State === 'Failed')
         throw unavailable(spec, `version ${version} failed: ${StateReason ?? 'no reason given'}`);
-      journal.waitFor(`version ${version} ${State}`);
+      journal.waitFor('wait', `version ${version} ${State}`);
       await sleep(this.#settings.pollMs, scope);
     }
   }

@@ -1,6 +1,5 @@
 /** What a zip holds, read from its central directory: names and sizes, nothing is unpacked. */
 import { FaasError } from '../../core/errors.js';
-import { PROVIDER } from './options.js';
 
 export interface ZipIndex {
   readonly names: ReadonlySet<string>;
@@ -46,7 +45,6 @@ function broken(): FaasError {
   return new FaasError({
     code: 'CONFIG',
     executed: 'no',
-    provider: PROVIDER,
     message: 'The artifact is no zip, or is cut off. Make it with jobferry/packaging.',
   });
 }
