@@ -1,0 +1,137 @@
+/** The APIs beside the client: the signed upload URL, who may call a function (Cloud Run), logs. All by plain HTTP. */
+import { FaasError } from '../../core/errors.js';
+import { type CallScope, sleep } from '../../core/scope.js';
+import { isTransient, untilItWorks } from '../shared/control-retry.js';
+import type { HttpReply } from '../shared/http.js';
+import type { Origins } from '../shared/origins.js';
+import type { Place } from '../shared/transport-error.js';
+import { isObject, parseObject, restError, uploadError } from './errors.js';
+import { PROVIDER, type Settings } from './options.js';
+import type { Tokens } from './tokens.js';
+
+const MAX_REPLY_BYTES = 16 * 1024 * 1024;
+const MIN_RETRY_DELAY_MS = 200;
+const INVOKER = 'roles/run.invoker';
+/** Someone else changes the policy at the same time: read and written again this often. */
+const POLICY_TRIES = 5;
+
+export class Rest {
+  readonly #settings: Settings;
+  readonly #tokens: Tokens;
+  readonly #origins: Origins;
+
+  constructor(settings: Settings, tokens: Tokens, origins: Origins) {
+    this.#settings = settings;
+    this.#tokens = tokens;
+    this.#origins = origins;
+  }
+
+  /** May be repeated: it is the same object each time. No Authorization header: the URL is signed. */
+  async upload(signedUrl: string, zip: Uint8Array, functionName: string, scope: CallScope): Promise<void> {
+    const url = new URL(signedUrl);
+    const headers = ['content-type', 'application/zip'];
+    // A signed header that is missing makes the signature a wrong one.
+    const signed = url.searchParams.get('X-Goog-SignedHeaders')?.split(';') ?? [];
+    if (signed.includes('x-goog-content-length-range'))
+      headers.push('x-goog-content-length-range', '0,104857600');
+    const place = { provider: PROVIDER, functionName, origin: url.origin };
+    const path = `${url.pathname}${url.search}`;
+    await this.#repeat(scope, async () => {
+      const request = { origin: url.origin, method: 'PUT' as const, path, headers, body: zip };
+      const reply = await this.#send({ ...request, maxReplyBytes: MAX_REPLY_BYTES }, place, scope);
+      if (reply.status < 200 || reply.status > 299) throw uploadError(reply, place);
+    });
+  }
+
+  /** Adds members to `roles/run.invoker` of a Cloud Run service; who has it already keeps it. */
+  async allow(
+    service: string,
+    members: readonly string[],
+    functionName: string,
+    scope: CallScope,
+    onWrite: () => void,
+  ): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const policy = await this.#policy(service, functionName, scope);
+      const bindings = Array.isArray(policy['bindings']) ? policy['bindings'].filter(isObject) : [];
+      const granted = bindings
+        .filter((one) => one['role'] === INVOKER && one['condition'] === undefined)
+        .flatMap((one) => (Array.isArray(one['members']) ? one['members'] : []));
+      const missing = members.filter((member) => !granted.includes(member));
+      if (missing.length === 0) return;
+      onWrite();
+      const others = bindings.filter((one) => one['role'] !== INVOKER || one['condition'] !== undefined);
+      const role = { role: INVOKER, members: [...granted, ...missing] };
+      const body = { policy: { ...policy, bindings: [...others, role] } };
+      try {
+        // The etag of what was read goes back: a change in between is refused, not overwritten.
+        await this.call('POST', this.#run(`${service}:setIamPolicy`), body, functionName, scope);
+        return;
+      } catch (failure) {
+        if (!FaasError.is(failure) || failure.code !== 'CONFLICT' || tries === POLICY_TRIES) throw failure;
+        await sleep(this.#settings.pollMs, scope);
+      }
+    }
+  }
+
+  /** Entries of Cloud Logging, one page. */
+  entries(body: object, functionName: string, scope: CallScope): Promise<Readonly<Record<string, unknown>>> {
+    const url = new URL('/v2/entries:list', this.#settings.loggingEndpoint);
+    return this.call('POST', url, body, functionName, scope);
+  }
+
+  /** @throws {FaasError} for everything but a 2xx with a JSON object */
+  async call(
+    method: 'GET' | 'POST',
+    url: URL,
+    body: object | undefined,
+    functionName: string,
+    scope: CallScope,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const place = { provider: PROVIDER, functionName, origin: url.origin };
+    return this.#repeat(scope, async () => {
+      const headers = [
+        'authorization',
+        `Bearer ${await this.#tokens.access()}`,
+        'accept',
+        'application/json',
+      ];
+      if (body !== undefined) headers.push('content-type', 'application/json');
+      const request = {
+        origin: url.origin,
+        method,
+        path: `${url.pathname}${url.search}`,
+        headers,
+        body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
+        maxReplyBytes: MAX_REPLY_BYTES,
+      };
+      const reply = await this.#send(request, place, scope);
+      const fields = parseObject(reply.body);
+      if (reply.status >= 200 && reply.status < 300 && fields !== undefined) return fields;
+      throw restError(reply, place);
+    });
+  }
+
+  #repeat<Output>(scope: CallScope, work: () => Promise<Output>): Promise<Output> {
+    return untilItWorks(scope, work, Math.min(this.#settings.pollMs, MIN_RETRY_DELAY_MS));
+  }
+
+  #policy(service: string, functionName: string, scope: CallScope) {
+    // Without it, a policy with conditions is answered without them, and would be written back so.
+    const url = this.#run(`${service}:getIamPolicy?options.requestedPolicyVersion=3`);
+    return this.call('GET', url, undefined, functionName, scope);
+  }
+
+  #run(path: string): URL {
+    return new URL(`/v2/${path}`, this.#settings.runEndpoint);
+  }
+
+  /** A request that broke off: nothing here runs a function. */
+  #send(request: Parameters<Origins['send']>[0], place: Place, scope: CallScope): Promise<HttpReply> {
+    return this.#origins.send(request, place, scope).catch((failure: unknown) => {
+      if (!FaasError.is(failure)) throw failure;
+      const lost = failure.code === 'PROTOCOL' || isTransient(failure);
+      throw failure.with({ executed: 'no', code: lost ? 'UNAVAILABLE' : failure.code });
+    });
+  }
+}
