@@ -15,6 +15,8 @@ interface Instance {
 
 export class FakeGcpHttp {
   url = '';
+  /** Where callers see it, when something stands in between. */
+  publicUrl: string | undefined;
   accessToken = 'ya29.fake-access-token-0123456789';
   readonly uploads = new Map<string, Buffer>();
   readonly policies = new Map<string, Json>();
@@ -139,7 +141,7 @@ export class FakeGcpHttp {
     const fn = this.#fake.functionNamed(name);
     if (fn === undefined) return refuse(404, 'Page not found');
     const token = (incoming.headers.authorization ?? '').replace('Bearer ', '');
-    if (this.revoked.has(token) || audienceOf(token) !== `${this.url}/run/${name}`)
+    if (this.revoked.has(token) || audienceOf(token) !== `${this.publicUrl ?? this.url}/run/${name}`)
       return refuse(401, 'The access token could not be verified');
     const callId = incoming.headers['x-faas-call-id'];
     if (typeof callId === 'string') {
