@@ -1,8 +1,8 @@
 /** What a deploy asks OpenWhisk for, checked before anything is created: honoured, or refused by name. */
 import { createHash } from 'node:crypto';
-import { FaasError, type FaasErrorCode } from '../../core/errors.js';
-import type { Artifact, NumberRange } from '../../core/executor.js';
+import type { Artifact } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
+import { ConfigCheck, sorted } from '../shared/config-check.js';
 import type { Fields } from './errors.js';
 import { isObject } from './errors.js';
 import { type DigitalOceanFunctionConfig, functionNameOf, PROVIDER, type Settings } from './options.js';
@@ -39,43 +39,24 @@ export function actionOf(
   partial: Partial<DigitalOceanFunctionConfig>,
 ): Action {
   const functionName = functionNameOf(settings, jobId);
-  const refuse = (code: FaasErrorCode, why: string): never => {
-    const message = `${functionName} was not deployed: ${why}.`;
-    throw new FaasError({ code, executed: 'no', provider: PROVIDER, functionName, message });
-  };
-  for (const [field, value] of Object.entries(partial)) {
-    if (FIELDS.has(field) || isNothing(value)) continue;
-    refuse('UNSUPPORTED', `DigitalOcean has no \`${field}\` for a function. Leave it out`);
-  }
+  const check = new ConfigCheck(PROVIDER, functionName);
+  check.known(partial, FIELDS, 'DigitalOcean');
   const { memoryMb = 512, timeoutSecs = 300, env = {}, keepWarm = 0, labels = {} } = partial;
-  const inRange = (field: string, value: number, range: NumberRange | undefined) => {
-    if (range === undefined || (Number.isInteger(value) && value >= range.min && value <= range.max)) return;
-    refuse('CONFIG', `\`${field}\` is ${String(value)}: use an integer from ${range.min} to ${range.max}`);
-  };
-  inRange('memoryMb', memoryMb, settings.limits.memoryMb);
-  inRange('timeoutSecs', timeoutSecs, settings.limits.timeoutSecs);
+  check.inRange('memoryMb', memoryMb, settings.limits.memoryMb);
+  check.inRange('timeoutSecs', timeoutSecs, settings.limits.timeoutSecs);
   if (keepWarm !== 0 && keepWarm !== 1) {
-    refuse(
+    check.refuse(
       'CONFIG',
       '`keepWarm` is 0 or 1: DigitalOcean keeps no instances, and a scheduled ping keeps one warm',
     );
   }
-  if (keepWarm === 1 && settings.token === undefined)
-    refuse('CONFIG', '`keepWarm` needs the executor option `token`: it is a trigger of the account');
-  const { maxArtifactBytes = Infinity } = settings.limits;
-  if (artifact.bytes.length > maxArtifactBytes) {
-    refuse(
-      'PAYLOAD_TOO_LARGE',
-      `the package has ${artifact.bytes.length} bytes, the limit is ${maxArtifactBytes}`,
-    );
+  if (keepWarm === 1 && settings.token === undefined) {
+    check.refuse('CONFIG', '`keepWarm` needs the executor option `token`: it is a trigger of the account');
   }
-  for (const [name, value] of Object.entries(env)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.startsWith('__OW_'))
-      refuse('CONFIG', `\`env\` has a name that is taken or none: ${JSON.stringify(name.slice(0, 80))}`);
-    if (typeof value !== 'string') refuse('CONFIG', `\`env.${name}\` must be a string`);
-  }
+  check.size(artifact, settings.limits.maxArtifactBytes);
+  check.environment('env', env, (name) => name.startsWith('__OW_'));
   for (const [name, value] of Object.entries(labels)) {
-    if (typeof value !== 'string') refuse('CONFIG', `\`labels.${name}\` must be a string`);
+    if (typeof value !== 'string') check.refuse('CONFIG', `\`labels.${name}\` must be a string`);
   }
   const { kind = 'nodejs:18', main = 'main' } = { ...settings.digitalocean, ...partial.digitalocean };
   const described = {
@@ -120,14 +101,4 @@ export function annotation(current: Fields, key: string): unknown {
 export function codeBytes(current: Fields): number | undefined {
   const bytes = annotation(current, CODE_BYTES);
   return typeof bytes === 'number' ? bytes : undefined;
-}
-
-function sorted(map: Readonly<Record<string, string>>): [string, string][] {
-  return Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** Asking for nothing can always be honoured. */
-function isNothing(value: unknown): boolean {
-  if (value === undefined || value === 0) return true;
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 }

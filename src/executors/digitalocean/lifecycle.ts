@@ -3,6 +3,7 @@ import { FaasError } from '../../core/errors.js';
 import type { Artifact, Deployment, Health } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import { type CallScope, sleep } from '../../core/scope.js';
+import { DeployJournal } from '../shared/deploy-journal.js';
 import type { WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
 import { type Action, actionOf, annotation, CODE_SHA256, codeBytes, isSame, JOB_ID } from './action.js';
@@ -11,7 +12,7 @@ import { type Fields, isObject, parseObject, replyError } from './errors.js';
 import { actionPath, type Invoker } from './invoke.js';
 import type { Namespaces } from './namespace.js';
 import {
-  type DeployProgress,
+  type DeployStep,
   type DigitalOceanFunctionConfig,
   functionNameOf,
   PROVIDER,
@@ -43,37 +44,23 @@ export class Lifecycle {
     signal: AbortSignal | undefined,
   ): Promise<Deployment> {
     const action = actionOf(this.#settings, jobId, artifact, partial);
-    const startedMs = performance.now();
-    let at: DeployProgress['step'] = 'namespace';
-    const written: string[] = [];
-    const begin = (step: DeployProgress['step']) => {
-      at = step;
-      const { functionName } = action;
-      this.#settings.onProgress?.({ jobId, functionName, step, elapsedMs: performance.now() - startedMs });
-    };
+    const journal = new DeployJournal<DeployStep>('namespace', action, this.#settings.onProgress);
     return inScope(signal, this.#settings.deployTimeoutMs, async (scope) => {
       try {
-        begin('namespace');
+        journal.begin('namespace');
         const { client, id } = await this.#namespaces.findOrMake(scope);
-        begin('read');
+        journal.begin('read');
         let current = await this.#read(client, action.functionName, scope);
         if (current === undefined || !isSame(current, action)) {
-          begin('write');
+          journal.begin('write');
           current = await this.#write(client, action, scope);
-          written.push('write');
+          journal.written('write');
         }
-        await this.#keepWarm(id, action, scope, () => begin('trigger'));
-        begin('done');
+        await this.#keepWarm(id, action, scope, () => journal.begin('trigger'));
+        journal.begin('done');
         return this.#deployment(jobId, current, client);
       } catch (failure) {
-        if (!FaasError.is(failure)) throw failure;
-        const done = written.length > 0 ? ' in part (the function is there)' : '';
-        const state = `${action.functionName} was ${written.length > 0 ? '' : 'not '}deployed${done}; it failed at ${at}`;
-        throw failure.with({
-          executed: 'no',
-          functionName: action.functionName,
-          message: `${state}. ${failure.message}`,
-        });
+        throw journal.explain(failure);
       }
     });
   }

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { FaasError } from '../../core/errors.js';
 import type { FunctionConfig, ProviderLimits } from '../../core/executor.js';
 import { checkJobId, type JobId } from '../../core/job.js';
+import type { StepProgress } from '../shared/deploy-journal.js';
 import { DIGITALOCEAN_LIMITS } from './limits.js';
 
 export const PROVIDER = 'digitalocean';
@@ -51,13 +52,8 @@ export interface DigitalOceanFunctionConfig extends FunctionConfig {
   readonly digitalocean?: DigitalOceanFunctionOptions;
 }
 
-export interface DeployProgress {
-  readonly jobId: JobId;
-  readonly functionName: string;
-  readonly step: 'namespace' | 'read' | 'write' | 'trigger' | 'done';
-  /** Milliseconds since the deploy began. */
-  readonly elapsedMs: number;
-}
+export type DeployStep = 'namespace' | 'read' | 'write' | 'trigger' | 'done';
+export type DeployProgress = StepProgress<DeployStep>;
 
 /** The options with everything checked and every default filled in. */
 export interface Settings {
