@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Artifact } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import { ConfigCheck, sorted } from '../shared/config-check.js';
-import type { Fields } from './errors.js';
-import { isObject } from './errors.js';
+import { type Fields, isObject } from '../shared/json.js';
 import { type DigitalOceanFunctionConfig, functionNameOf, PROVIDER, type Settings } from './options.js';
 
 /** Annotations by which a function of ours is known, and by which a second deploy of the same is seen. */

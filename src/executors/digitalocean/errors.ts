@@ -7,6 +7,7 @@ import {
   type RemoteError,
 } from '../../core/errors.js';
 import type { HttpReply } from '../shared/http.js';
+import { type Fields, isObject, parseObject, textOf } from '../shared/json.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { Place } from '../shared/transport-error.js';
 
@@ -153,24 +154,4 @@ function failureOf({ statusCode, status, result }: NonNullable<Activation['respo
 function untilReset(header: string | string[] | undefined): number | undefined {
   const seconds = typeof header === 'string' && /^\d{9,11}$/.test(header) ? Number(header) : undefined;
   return seconds === undefined ? undefined : Math.max(0, seconds * 1000 - Date.now());
-}
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `undefined` for what is no JSON object. */
-export function parseObject(body: Buffer): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -5,8 +5,9 @@ import type { CallMetrics, JobCall, JobId, JobResult } from '../../core/job.js';
 import { sleep } from '../../core/scope.js';
 import { decodeReply, encodeEvent } from '../shared/entry/event.js';
 import type { HttpReply } from '../shared/http.js';
+import { isObject, parseObject, textOf } from '../shared/json.js';
 import type { Client } from './client.js';
-import { type Activation, activationError, isObject, parseObject, replyError, textOf } from './errors.js';
+import { type Activation, activationError, replyError } from './errors.js';
 import type { Namespaces } from './namespace.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
 

@@ -6,9 +6,10 @@ import { type CallScope, sleep } from '../../core/scope.js';
 import { DeployJournal } from '../shared/deploy-journal.js';
 import type { WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
+import { type Fields, isObject, parseObject } from '../shared/json.js';
 import { type Action, actionOf, annotation, CODE_SHA256, codeBytes, isSame, JOB_ID } from './action.js';
 import { type Client, notExecuted } from './client.js';
-import { type Fields, isObject, parseObject, replyError } from './errors.js';
+import { replyError } from './errors.js';
 import { actionPath, type Invoker } from './invoke.js';
 import type { Namespaces } from './namespace.js';
 import {

@@ -2,8 +2,9 @@
 import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import { callContext, sleep } from '../../core/scope.js';
+import { isObject, parseObject } from '../shared/json.js';
 import type { Client } from './client.js';
-import { isObject, parseObject, replyError } from './errors.js';
+import { replyError } from './errors.js';
 import type { Namespaces } from './namespace.js';
 import { functionNameOf, type Settings } from './options.js';
 

@@ -1,7 +1,8 @@
 /** The namespace: found, or made by the first deploy, in the account's API; it has the host and the key of OpenWhisk. */
 import { FaasError } from '../../core/errors.js';
+import { type Fields, isObject, parseObject, textOf } from '../shared/json.js';
 import { Client, notExecuted, type Waits } from './client.js';
-import { type Fields, isObject, parseObject, replyError, textOf } from './errors.js';
+import { replyError } from './errors.js';
 import { checkUrl, PROVIDER, type Settings } from './options.js';
 
 export interface Namespace {

@@ -1,12 +1,13 @@
 /** The options of the executor, checked once: what is wrong is said by the constructor, with the option's name. */
 import type { Dispatcher } from 'undici';
-import { FaasError } from '../../core/errors.js';
 import type { FunctionConfig, ProviderLimits } from '../../core/executor.js';
 import { checkJobId, type JobId } from '../../core/job.js';
 import type { StepProgress } from '../shared/deploy-journal.js';
+import { OptionsCheck } from '../shared/options-check.js';
 import { DIGITALOCEAN_LIMITS } from './limits.js';
 
 export const PROVIDER = 'digitalocean';
+const check = new OptionsCheck('DigitalOceanExecutor', PROVIDER);
 
 export interface DigitalOceanExecutorOptions {
   /** Of the account's API: finds or makes the namespace. Default: DIGITALOCEAN_TOKEN, then DIGITALOCEAN_ACCESS_TOKEN. */
@@ -94,10 +95,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof DigitalOceanExecutorOpti
 
 /** @throws {FaasError} CONFIG with the name of the option. No value is quoted that may be a secret. */
 export function checkOptions(options: DigitalOceanExecutorOptions): Settings {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name))
-      throw config(`has no option \`${name}\`. Known: ${[...OPTION_NAMES].join(', ')}`);
-  }
+  check.known(options, OPTION_NAMES);
   const { apiHost, accessKey, region } = options;
   if ((apiHost === undefined) !== (accessKey === undefined))
     throw config('takes `apiHost` and `accessKey` together');
@@ -118,10 +116,10 @@ export function checkOptions(options: DigitalOceanExecutorOptions): Settings {
     digitalocean: options.digitalocean ?? {},
     onProgress: options.onProgress,
     endpoint: checkUrl(options.endpoint ?? 'https://api.digitalocean.com', 'endpoint'),
-    connections: whole(options.connections ?? 128, 'connections'),
-    connectTimeoutMs: whole(options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
-    deployTimeoutMs: whole(options.deployTimeoutMs ?? 120_000, 'deployTimeoutMs'),
-    pollMs: whole(options.pollMs ?? 500, 'pollMs'),
+    connections: check.whole(options.connections ?? 128, 'connections'),
+    connectTimeoutMs: check.whole(options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
+    deployTimeoutMs: check.whole(options.deployTimeoutMs ?? 120_000, 'deployTimeoutMs'),
+    pollMs: check.whole(options.pollMs ?? 500, 'pollMs'),
     limits: { ...DIGITALOCEAN_LIMITS, ...options.limits },
     dispatcher: options.dispatcher,
   };
@@ -136,25 +134,9 @@ export function functionNameOf(settings: Settings, jobId: JobId): string {
   );
 }
 
-export function config(text: string): FaasError {
-  return new FaasError({
-    code: 'CONFIG',
-    executed: 'no',
-    provider: PROVIDER,
-    message: `DigitalOceanExecutor: ${text}.`,
-  });
-}
+export const config = check.error;
 
-/** The URL itself is never quoted: it may hold a password. `api_host` comes with its scheme. */
+/** Of the account's API, and of the `api_host` it gives. */
 export function checkUrl(text: string, option: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw config(`\`${option}\` must be http(s)://host[:port]`);
-  }
-  return url.origin;
-}
-
-function whole(value: number, option: string): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw config(`\`${option}\` must be an integer of 1 or more`);
+  return check.url(text, option).origin;
 }

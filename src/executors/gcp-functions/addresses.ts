@@ -2,13 +2,14 @@
 import { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { ChildScope } from '../../core/scope.js';
 import { untilCancelled } from '../shared/http.js';
+import { inScope } from '../shared/in-scope.js';
 import type { CloudFunction, ControlPlane } from './control-plane.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
 
 /** After our own deploy, for which a 404 means that the function is not routed yet (from documentation). */
 const ROUTING_MS = 60_000;
+const ASK_TIMEOUT_MS = 60_000;
 
 export interface Address {
   readonly functionName: string;
@@ -44,7 +45,7 @@ export class Addresses {
     if (given !== undefined) return this.#keep(jobId, addressOf(functionName, given));
     let asking = this.#asking.get(jobId);
     if (asking === undefined) {
-      asking = this.#ask(jobId, functionName, context).finally(() => this.#asking.delete(jobId));
+      asking = this.#ask(jobId, functionName).finally(() => this.#asking.delete(jobId));
       this.#asking.set(jobId, asking);
     }
     const place = { provider: PROVIDER, functionName, origin: 'cloudfunctions.googleapis.com' };
@@ -78,11 +79,10 @@ export class Addresses {
     return address;
   }
 
-  async #ask(jobId: JobId, functionName: string, context: CallContext): Promise<Address> {
-    const scope = new ChildScope(context);
-    try {
-      const fn = await this.#control.get(functionName, scope);
-      const uri = fn?.serviceConfig?.uri;
+  /** In a time of its own: a caller that gives up leaves the others waiting. */
+  #ask(jobId: JobId, functionName: string): Promise<Address> {
+    return inScope(undefined, ASK_TIMEOUT_MS, async (scope) => {
+      const uri = (await this.#control.get(functionName, scope))?.serviceConfig?.uri;
       if (uri) return this.#keep(jobId, addressOf(functionName, uri));
       throw new FaasError({
         code: 'NOT_FOUND',
@@ -91,9 +91,7 @@ export class Addresses {
         functionName,
         message: `${functionName} is not deployed in ${this.#control.parent}. Deploy it first.`,
       });
-    } finally {
-      scope.dispose();
-    }
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a refusal means: Google's status names on the control plane, HTTP on the data plane. Tables, tested row by row. */
 import { type Executed, FaasError, type FaasErrorCode } from '../../core/errors.js';
 import type { HttpReply } from '../shared/http.js';
+import { isObject, parseObject } from '../shared/json.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { Place } from '../shared/transport-error.js';
 
@@ -183,20 +184,4 @@ function meaningOf(status: number, headers: HttpReply['headers'], text: string):
   if (known !== undefined) return known;
   if (status >= 500) return { code: 'UNAVAILABLE', executed: 'maybe', text: 'failed' };
   return { code: 'PROTOCOL', executed: 'maybe', text: 'answered with something that is no answer' };
-}
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `undefined` for what is no JSON object. */
-export function parseObject(body: Buffer): Fields | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

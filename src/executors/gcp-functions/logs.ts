@@ -3,7 +3,7 @@ import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import { type CallScope, callContext, sleep } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
-import { type Fields, isObject } from './errors.js';
+import { type Fields, isObject } from '../shared/json.js';
 import { functionNameOf, type Settings } from './options.js';
 import type { Rest } from './rest.js';
 

@@ -2,13 +2,14 @@
 import type { v2 } from '@google-cloud/functions';
 import type { GoogleAuth } from 'google-auth-library';
 import type { Dispatcher } from 'undici';
-import { FaasError } from '../../core/errors.js';
 import type { FunctionConfig, ProviderLimits } from '../../core/executor.js';
 import { checkJobId, type JobId } from '../../core/job.js';
 import type { StepProgress } from '../shared/deploy-journal.js';
+import { OptionsCheck } from '../shared/options-check.js';
 import { GCP_LIMITS } from './limits.js';
 
 export const PROVIDER = 'gcp-functions';
+const check = new OptionsCheck('CloudFunctionExecutor', PROVIDER);
 
 export interface CloudFunctionExecutorOptions {
   /** Default: GOOGLE_CLOUD_PROJECT, then GCLOUD_PROJECT. */
@@ -125,10 +126,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloudFunctionExecutorOpt
 
 /** @throws {FaasError} CONFIG with the name of the option. No value is quoted that may be a secret. */
 export function checkOptions(options: CloudFunctionExecutorOptions): Settings {
-  for (const name of Object.keys(options)) {
-    if (!OPTION_NAMES.has(name))
-      throw config(`has no option \`${name}\`. Known: ${[...OPTION_NAMES].join(', ')}`);
-  }
+  check.known(options, OPTION_NAMES);
   const { region, endpoint } = options;
   const project =
     options.project ?? process.env['GOOGLE_CLOUD_PROJECT'] ?? process.env['GCLOUD_PROJECT'] ?? '';
@@ -145,14 +143,14 @@ export function checkOptions(options: CloudFunctionExecutorOptions): Settings {
     auth: options.auth,
     client: options.client,
     onProgress: options.onProgress,
-    endpoint: endpoint === undefined ? undefined : secure(checkUrl(endpoint, 'endpoint')),
-    runEndpoint: checkUrl(options.runEndpoint ?? 'https://run.googleapis.com', 'runEndpoint').origin,
-    loggingEndpoint: checkUrl(options.loggingEndpoint ?? 'https://logging.googleapis.com', 'loggingEndpoint')
+    endpoint: endpoint === undefined ? undefined : secure(check.url(endpoint, 'endpoint')),
+    runEndpoint: check.url(options.runEndpoint ?? 'https://run.googleapis.com', 'runEndpoint').origin,
+    loggingEndpoint: check.url(options.loggingEndpoint ?? 'https://logging.googleapis.com', 'loggingEndpoint')
       .origin,
-    connections: whole(options.connections ?? 128, 'connections'),
-    connectTimeoutMs: whole(options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
-    deployTimeoutMs: whole(options.deployTimeoutMs ?? 900_000, 'deployTimeoutMs'),
-    pollMs: whole(options.pollMs ?? 2000, 'pollMs'),
+    connections: check.whole(options.connections ?? 128, 'connections'),
+    connectTimeoutMs: check.whole(options.connectTimeoutMs ?? 10_000, 'connectTimeoutMs'),
+    deployTimeoutMs: check.whole(options.deployTimeoutMs ?? 900_000, 'deployTimeoutMs'),
+    pollMs: check.whole(options.pollMs ?? 2000, 'pollMs'),
     limits: { ...GCP_LIMITS, ...options.limits },
     dispatcher: options.dispatcher,
   };
@@ -167,30 +165,9 @@ export function functionNameOf(settings: Settings, jobId: JobId): string {
   );
 }
 
-export function config(text: string): FaasError {
-  return new FaasError({
-    code: 'CONFIG',
-    executed: 'no',
-    provider: PROVIDER,
-    message: `CloudFunctionExecutor: ${text}.`,
-  });
-}
-
-/** The URL itself is never quoted: it may hold a password. */
-export function checkUrl(text: string, option: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw config(`\`${option}\` must be http(s)://host[:port]`);
-  }
-  return url;
-}
+export const config = check.error;
 
 function secure(url: URL): URL {
   if (url.protocol === 'https:') return url;
   throw config('`endpoint` must be https: gRPC sends no credentials over anything else. Or pass a `client`');
-}
-
-function whole(value: number, option: string): number {
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw config(`\`${option}\` must be an integer of 1 or more`);
 }

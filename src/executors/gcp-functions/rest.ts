@@ -3,9 +3,10 @@ import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
 import { isTransient, untilItWorks } from '../shared/control-retry.js';
 import type { HttpReply } from '../shared/http.js';
+import { isObject, parseObject } from '../shared/json.js';
 import type { Origins } from '../shared/origins.js';
 import type { Place } from '../shared/transport-error.js';
-import { isObject, parseObject, restError, uploadError } from './errors.js';
+import { restError, uploadError } from './errors.js';
 import { PROVIDER, type Settings } from './options.js';
 import type { Tokens } from './tokens.js';
 
