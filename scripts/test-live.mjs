@@ -7,6 +7,8 @@ import { node, root } from './build-state.mjs';
 /** Cloud -> its example, and the variables without which it cannot start. */
 const CLOUDS = {
   aws: { example: 'aws-lambda.ts', needs: ['AWS_REGION', 'JOBFERRY_AWS_ROLE'] },
+  gcp: { example: 'gcp-functions.ts', needs: ['GOOGLE_CLOUD_PROJECT', 'JOBFERRY_GCP_REGION'] },
+  azure: { example: 'azure-functions.ts', needs: ['AZURE_SUBSCRIPTION_ID', 'JOBFERRY_AZURE_LOCATION'] },
   digitalocean: { example: 'digitalocean.ts', needs: ['DIGITALOCEAN_TOKEN', 'JOBFERRY_DO_REGION'] },
 };
 

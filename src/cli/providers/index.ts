@@ -2,10 +2,18 @@
 import { usageError } from '../exit-codes.js';
 import type { CliProvider } from '../provider.js';
 import { awsLambda } from './aws-lambda.js';
+import { azureFunctions } from './azure-functions.js';
 import { customHttp } from './custom-http.js';
 import { digitalOcean } from './digitalocean.js';
+import { gcpFunctions } from './gcp-functions.js';
 
-export const PROVIDERS: readonly CliProvider[] = [customHttp, awsLambda, digitalOcean];
+export const PROVIDERS: readonly CliProvider[] = [
+  customHttp,
+  awsLambda,
+  gcpFunctions,
+  azureFunctions,
+  digitalOcean,
+];
 
 /** @throws {FaasError} CONFIG for a name that is none of these */
 export function providerOf(name: string): CliProvider {

@@ -9,7 +9,7 @@ import { type HttpFailure, type HttpPhase, type Place, transportError } from './
 
 export interface HttpRequest {
   readonly origin: string;
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Path and query, already encoded. */
   readonly path: string;
   /** Names and values in turn. */

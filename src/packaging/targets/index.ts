@@ -2,9 +2,16 @@
 import { FaasError } from '../../core/errors.js';
 import type { PackageTarget } from '../target.js';
 import { awsLambda } from './aws-lambda.js';
+import { azureFunctions } from './azure-functions.js';
 import { digitalOcean } from './digitalocean.js';
+import { gcpFunctions } from './gcp-functions.js';
 
-const TARGETS = [awsLambda, digitalOcean] as const satisfies readonly PackageTarget[];
+const TARGETS = [
+  awsLambda,
+  gcpFunctions,
+  azureFunctions,
+  digitalOcean,
+] as const satisfies readonly PackageTarget[];
 
 /** Names of the clouds that want a package of their own shape. */
 export const TARGET_NAMES: readonly string[] = TARGETS.map(({ name }) => name);

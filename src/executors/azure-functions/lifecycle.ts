@@ -1,0 +1,138 @@
+/** All of an app's life but its deploy: describe, list, health, warm, undeploy. */
+import type { Site } from '@azure/arm-appservice';
+import { FaasError } from '../../core/errors.js';
+import type { Deployment, Health } from '../../core/executor.js';
+import type { JobId } from '../../core/job.js';
+import type { CallScope } from '../../core/scope.js';
+import { inScope } from '../shared/in-scope.js';
+import type { Access } from './access.js';
+import { CREATED_BY, JOB_ID, OURS } from './app-shape.js';
+import { type Arm, absentIfMissing } from './arm.js';
+import { isOurs } from './deploy.js';
+import { deploymentOf } from './describe.js';
+import type { GroundWork } from './ground.js';
+import type { Invoker } from './invoke.js';
+import { appNameOf, PROVIDER, type Settings } from './options.js';
+
+const TIMEOUT_MS = 300_000;
+/** Pings that are in flight together need an instance each. */
+const HOLD_MS = 150;
+
+export class Lifecycle {
+  readonly #settings: Settings;
+  readonly #arm: Arm;
+  readonly #ground: GroundWork;
+  readonly #access: Access;
+  readonly #invoker: Invoker;
+
+  constructor(settings: Settings, parts: { arm: Arm; ground: GroundWork; access: Access; invoker: Invoker }) {
+    this.#settings = settings;
+    this.#arm = parts.arm;
+    this.#ground = parts.ground;
+    this.#access = parts.access;
+    this.#invoker = parts.invoker;
+  }
+
+  describe(jobId: JobId, signal: AbortSignal | undefined): Promise<Deployment | undefined> {
+    const appName = appNameOf(this.#settings, jobId);
+    return inScope(signal, TIMEOUT_MS, async (scope) => {
+      const site = await this.#site(jobId, scope);
+      if (site === undefined) return undefined;
+      const { properties = {} } = await this.#arm.sdk(appName, scope, ({ webApps }) =>
+        webApps.listApplicationSettings(this.#settings.resourceGroup, appName, { abortSignal: scope.signal }),
+      );
+      return deploymentOf(jobId, appName, site, properties);
+    });
+  }
+
+  /** The apps of the group with our tags and the name this executor gives them. Time limits are not among what a list says. */
+  list(signal: AbortSignal | undefined): Promise<Deployment[]> {
+    const { resourceGroup } = this.#settings;
+    return inScope(signal, TIMEOUT_MS, async (scope) => {
+      const sites = await this.#arm.sdk(resourceGroup, scope, ({ webApps }) =>
+        absentIfMissing(collect(webApps.listByResourceGroup(resourceGroup, { abortSignal: scope.signal }))),
+      );
+      const found = (sites ?? []).flatMap((site) => {
+        const jobId = Number(site.tags?.[JOB_ID]);
+        if (site.tags?.[CREATED_BY] !== OURS || !Number.isInteger(jobId)) return [];
+        const { name = '' } = site;
+        return name === appNameOf(this.#settings, jobId) ? [deploymentOf(jobId, name, site)] : [];
+      });
+      return found.sort((a, b) => a.jobId - b.jobId);
+    });
+  }
+
+  /** Azure's word that the app runs, and an answer of its entry. */
+  health(jobId: JobId, signal: AbortSignal | undefined): Promise<Health> {
+    return inScope(signal, TIMEOUT_MS, async (scope): Promise<Health> => {
+      const site = await this.#site(jobId, scope);
+      if (site === undefined) return { status: 'missing' };
+      const { state, availabilityState } = site;
+      if (state !== undefined && state !== 'Running')
+        return { status: 'unhealthy', reason: `Azure says that the app is ${state}.` };
+      if (availabilityState !== undefined && availabilityState !== 'Normal')
+        return { status: 'unhealthy', reason: `Azure says that the app is available ${availabilityState}.` };
+      try {
+        await this.#invoker.ping(jobId, 0, scope);
+        return { status: 'healthy' };
+      } catch (failure) {
+        if (!FaasError.is(failure) || scope.reason !== undefined) throw failure;
+        return { status: 'unhealthy', reason: failure.message };
+      }
+    });
+  }
+
+  warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+    return inScope(signal, TIMEOUT_MS, async (scope) => {
+      const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
+      return new Set(await Promise.all(pings)).size;
+    });
+  }
+
+  /** The app, its plan when no other app is on it, its packages. What several jobs share stays. */
+  undeploy(jobId: JobId, signal: AbortSignal | undefined): Promise<void> {
+    const appName = appNameOf(this.#settings, jobId);
+    return inScope(signal, TIMEOUT_MS, async (scope) => {
+      this.#access.forget(jobId);
+      const site = await this.#site(jobId, scope);
+      if (site !== undefined) {
+        await this.#arm.sdk(appName, scope, ({ webApps }) =>
+          absentIfMissing(
+            webApps.delete(this.#settings.resourceGroup, appName, {
+              deleteEmptyServerFarm: true,
+              deleteMetrics: true,
+              abortSignal: scope.signal,
+            }),
+          ),
+        );
+      }
+      await this.#ground.removeContainer(`job-${jobId}`, scope);
+    });
+  }
+
+  removeShared(signal: AbortSignal | undefined): Promise<string[]> {
+    return inScope(signal, TIMEOUT_MS, (scope) => this.#ground.removeShared(scope));
+  }
+
+  /** @throws {FaasError} CONFLICT for an app of the name that is not ours: it is neither described nor deleted */
+  async #site(jobId: JobId, scope: CallScope): Promise<Site | undefined> {
+    const appName = appNameOf(this.#settings, jobId);
+    const site = await this.#arm.sdk(appName, scope, ({ webApps }) =>
+      absentIfMissing(webApps.get(this.#settings.resourceGroup, appName, { abortSignal: scope.signal })),
+    );
+    if (site === undefined || isOurs(site, jobId)) return site;
+    throw new FaasError({
+      code: 'CONFLICT',
+      executed: 'no',
+      provider: PROVIDER,
+      functionName: appName,
+      message: `${appName} belongs to someone else (it has no tags of jobferry). Choose another \`appName\`.`,
+    });
+  }
+}
+
+async function collect<Item>(pages: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of pages) all.push(item);
+  return all;
+}
