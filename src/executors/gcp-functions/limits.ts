@@ -21,6 +21,3 @@ export const GCP_LIMITS: ProviderLimits = {
 /** Requests that one instance may work on at once (Cloud Run). */
 export const CONCURRENCY = { min: 1, max: 1000 } as const;
 export const INSTANCES = { min: 0, max: 1000 } as const;
-
-/** By the documentation's list of runtimes; another name is passed on with `anyRuntime`. */
-export const NODE_RUNTIMES = ['nodejs20', 'nodejs22', 'nodejs24'] as const;
