@@ -20,3 +20,6 @@ if [ "$(cat "$cache/azurite/version" 2>/dev/null)" != "$azurite" ]; then
   echo "$azurite" > "$cache/azurite/version"
 fi
 echo "azurite $azurite"
+# Builds Microsoft's generated server of Azure's management API.
+need go || { echo 'go 1.24 or newer is missing: test/peers/azure-arm.test.ts needs it'; exit 1; }
+go version
