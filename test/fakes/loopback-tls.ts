@@ -1,17 +1,18 @@
 /** A certificate for localhost, made once a process: for servers that clients speak to over TLS only. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from './certificates.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'jobferry-tls-'));
-const keyFile = join(folder, 'key.pem');
-/** PEM; also what a client has to trust. */
-export const certFile = join(folder, 'cert.pem');
-const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-const files = ['-keyout', keyFile, '-out', certFile];
-execFileSync('openssl', ['req', '-x509', ...kind, ...files, ...names], { timeout: 20_000, stdio: 'ignore' });
+/** PEM; `cert` is also what a client has to trust. */
+export const { cert, key } = makeCertificate({ name: 'localhost', hosts: ['localhost', '127.0.0.1'] });
+/** The same certificate, for what reads authorities from a file. */
+export const certFile = inFile(cert);
 
-export const cert = readFileSync(certFile, 'utf8');
-export const key = readFileSync(keyFile, 'utf8');
+function inFile(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'jobferry-tls-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'ca.pem');
+  writeFileSync(file, text);
+  return file;
+}
