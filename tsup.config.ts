@@ -13,6 +13,8 @@ export default defineConfig({
     'executors/gcp-functions/entry': 'src/executors/gcp-functions/entry.ts',
     'executors/digitalocean/index': 'src/executors/digitalocean/index.ts',
     'executors/digitalocean/entry': 'src/executors/digitalocean/entry.ts',
+    'executors/e2e-openfaas/index': 'src/executors/e2e-openfaas/index.ts',
+    'executors/e2e-openfaas/entry': 'src/executors/e2e-openfaas/entry.ts',
     'packaging/bootstrap/jobs': 'src/packaging/bootstrap/jobs.ts',
     'executors/memory/index': 'src/executors/memory/index.ts',
     'layers/index': 'src/layers/index.ts',

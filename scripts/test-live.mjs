@@ -10,6 +10,7 @@ const CLOUDS = {
   gcp: { example: 'gcp-functions.ts', needs: ['GOOGLE_CLOUD_PROJECT', 'JOBFERRY_GCP_REGION'] },
   azure: { example: 'azure-functions.ts', needs: ['AZURE_SUBSCRIPTION_ID', 'JOBFERRY_AZURE_LOCATION'] },
   digitalocean: { example: 'digitalocean.ts', needs: ['DIGITALOCEAN_TOKEN', 'JOBFERRY_DO_REGION'] },
+  e2e: { example: 'e2e-openfaas.ts', needs: ['E2E_FAAS_URL', 'E2E_API_KEY', 'E2E_AUTH_TOKEN'] },
 };
 
 const wanted = process.argv.slice(2);

@@ -234,7 +234,9 @@ class HandlerContext implements JobContext {
   get signal(): AbortSignal {
     return this.#context.signal;
   }
-  remainingMs(): number {
-    return Math.max(0, this.#context.deadline - Date.now());
+  /** Made when asked for, so that a handler may take it out of its context. */
+  get remainingMs(): () => number {
+    const { deadline } = this.#context;
+    return () => Math.max(0, deadline - Date.now());
   }
 }

@@ -3,6 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bytesCodec, jsonCodec } from '../../src/core/codec.js';
 import { addDeadline, type Expiring, removeDeadline } from '../../src/core/deadlines.js';
+import { defineJob } from '../../src/core/define-job.js';
+import { runJob } from '../../src/core/entry.js';
 import { FaasError, functionError } from '../../src/core/errors.js';
 import { checkJobId, nextAttempt } from '../../src/core/job.js';
 import {
@@ -93,6 +95,18 @@ describe('job ids', () => {
     expect(second).toMatchObject({ callId: 'c', jobId: 1, metadata: { a: '1' } });
     expect(second.attempt).toBe(2);
     expect(second.args).toEqual(new Uint8Array([1]));
+  });
+});
+
+describe('what a handler gets beside its input', () => {
+  it('may be taken apart: remainingMs works on its own', async () => {
+    const job = defineJob({ id: 1, name: 'left', handler: (_: null, { remainingMs }) => remainingMs() });
+    const scope = callContext({ timeoutMs: 60_000 });
+    const call = { jobId: 1, args: Buffer.from('null'), callId: 'c', attempt: 1, metadata: {} };
+    const whole = { ...call, deadline: scope.deadline, idempotent: false };
+    const left = JSON.parse(Buffer.from(await runJob(job, whole, scope, 'test')).toString());
+    expect(left).toBeGreaterThan(50_000);
+    expect(left).toBeLessThanOrEqual(60_000);
   });
 });
 

@@ -5,7 +5,9 @@ import { awsLambda } from './aws-lambda.js';
 import { azureFunctions } from './azure-functions.js';
 import { customHttp } from './custom-http.js';
 import { digitalOcean } from './digitalocean.js';
+import { e2e } from './e2e.js';
 import { gcpFunctions } from './gcp-functions.js';
+import { openFaas } from './openfaas.js';
 
 export const PROVIDERS: readonly CliProvider[] = [
   customHttp,
@@ -13,6 +15,8 @@ export const PROVIDERS: readonly CliProvider[] = [
   gcpFunctions,
   azureFunctions,
   digitalOcean,
+  openFaas,
+  e2e,
 ];
 
 /** @throws {FaasError} CONFIG for a name that is none of these */

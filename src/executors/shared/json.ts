@@ -6,16 +6,19 @@ export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** `undefined` for what is no JSON object. */
-export function parseObject(body: Uint8Array): Fields | undefined {
+/** `undefined` for what is no JSON. */
+export function parseJson(body: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(
-      Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'),
-    );
-    return isObject(value) ? value : undefined;
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString('utf8'));
   } catch {
     return undefined;
   }
+}
+
+/** `undefined` for what is no JSON object. */
+export function parseObject(body: Uint8Array): Fields | undefined {
+  const value = parseJson(body);
+  return isObject(value) ? value : undefined;
 }
 
 /** `undefined` for what is no text, and for an empty one. */

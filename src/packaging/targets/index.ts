@@ -4,13 +4,17 @@ import type { PackageTarget } from '../target.js';
 import { awsLambda } from './aws-lambda.js';
 import { azureFunctions } from './azure-functions.js';
 import { digitalOcean } from './digitalocean.js';
+import { e2e } from './e2e.js';
 import { gcpFunctions } from './gcp-functions.js';
+import { openFaas } from './openfaas.js';
 
 const TARGETS = [
   awsLambda,
   gcpFunctions,
   azureFunctions,
   digitalOcean,
+  openFaas,
+  e2e,
 ] as const satisfies readonly PackageTarget[];
 
 /** Names of the clouds that want a package of their own shape. */
