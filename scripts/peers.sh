@@ -20,6 +20,17 @@ if [ "$(cat "$cache/azurite/version" 2>/dev/null)" != "$azurite" ]; then
   echo "$azurite" > "$cache/azurite/version"
 fi
 echo "azurite $azurite"
+# A client of OpenFaaS's gateway, generated from its own description; old, and full of old packages: kept out, too.
+client=0.0.2
+if [ "$(cat "$cache/openfaas-client/version" 2>/dev/null)" != "$client" ]; then
+  mkdir -p "$cache/openfaas-client"
+  install_client() {
+    npm install --no-audit --no-fund --loglevel=error --prefix "$cache/openfaas-client" "openfaas-client@$client"
+  }
+  install_client || install_client
+  echo "$client" > "$cache/openfaas-client/version"
+fi
+echo "openfaas-client $client"
 # Builds Microsoft's generated server of Azure's management API.
 need go || { echo 'go 1.24 or newer is missing: test/peers/azure-arm.test.ts needs it'; exit 1; }
 go version

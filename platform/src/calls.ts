@@ -2,23 +2,41 @@
 
 import { randomUUID } from 'node:crypto';
 
-import type { CodeStore } from './code/code-store.js';
 import type { CallReply, CallRequest } from './domain/call.js';
 import { type Executed, messageOf, PlatformError } from './domain/errors.js';
-import type { FunctionRecord } from './domain/function-record.js';
-import type { PlatformLimits } from './domain/limits.js';
 import type { Log } from './domain/log.js';
+import type { WebSink } from './domain/web-call.js';
 import { outOfPatience, Slots } from './pool/slots.js';
-import type { StdioRuntime } from './pool/stdio-runtime.js';
 import type { FunctionLogs } from './store/function-logs.js';
+
+/** A deployed version, as far as a call needs to know it. */
+export interface CallTarget {
+  /** Does a call start a process of its own, or go to an instance that is there? Each kind has its own places. */
+  readonly lane: Lane;
+  readonly maxConcurrency: number;
+  readonly timeoutSecs: number;
+  /** @throws PlatformError; its `executed` tells whether the function ran */
+  run(attempt: Attempt, signal: AbortSignal): Promise<CallReply>;
+}
+
+export type Lane = 'process' | 'warm';
+
+export interface Attempt {
+  readonly requestId: string;
+  readonly request: CallRequest;
+  readonly limitMs: number;
+  /** Hears what the function prints on stderr for this call alone. */
+  readonly onStderr: (chunk: Buffer) => void;
+  /** Told when the function is about to be asked. */
+  readonly onBegin: () => void;
+  readonly sink?: WebSink;
+}
 
 export interface CallsParts {
   /** @throws PlatformError NOT_FOUND */
-  readonly describe: (functionId: string) => FunctionRecord;
-  readonly code: CodeStore;
-  readonly runtime: StdioRuntime;
-  readonly limits: PlatformLimits;
-  readonly concurrency: number;
+  readonly targetOf: (functionId: string) => CallTarget;
+  /** Calls that run at once. */
+  readonly concurrency: Readonly<Record<Lane, number>>;
   readonly queueSize: number;
   readonly functionLogs: FunctionLogs;
   readonly log: Log;
@@ -35,6 +53,8 @@ export interface CallTicket {
   readonly begin: () => CallRequest | Promise<CallRequest>;
   /** Registers, at once, what ends the call early; it then fails with UNAVAILABLE and `why`. */
   readonly onCancel: (cancel: (why?: string) => void) => void;
+  /** For functions that answer HTTP: the answer goes here as it comes, and the reply has no bytes. */
+  readonly sink?: WebSink;
 }
 
 export interface CallCount {
@@ -45,7 +65,7 @@ export interface CallCount {
 
 export class Calls {
   readonly #parts: CallsParts;
-  readonly #slots: Slots;
+  readonly #slots: Readonly<Record<Lane, Slots>>;
   readonly #counts = new Map<string, CallCount>();
   readonly #active = new Map<AbortController, { executed: Executed }>();
   #isClosing = false;
@@ -53,7 +73,11 @@ export class Calls {
 
   constructor(parts: CallsParts) {
     this.#parts = parts;
-    this.#slots = new Slots(parts.concurrency, parts.queueSize);
+    const { concurrency, queueSize } = parts;
+    this.#slots = {
+      process: new Slots(concurrency.process, queueSize),
+      warm: new Slots(concurrency.warm, queueSize),
+    };
   }
 
   /** @throws PlatformError; its `executed` tells whether the function ran */
@@ -68,15 +92,16 @@ export class Calls {
       call.abort(new PlatformError('UNAVAILABLE', why, { executed: state.executed })),
     );
     try {
-      const { maxConcurrency } = this.#parts.describe(functionId).config;
-      await this.#slots.acquire({ functionId, maxConcurrency, patienceMs: budgetMs, signal: call.signal });
+      const { maxConcurrency, lane } = this.#parts.targetOf(functionId);
+      const slots = this.#slots[lane];
+      await slots.acquire({ functionId, maxConcurrency, patienceMs: budgetMs, signal: call.signal });
       try {
         const request = await ticket.begin();
         call.signal.throwIfAborted();
         const leftMs = budgetMs === undefined ? undefined : budgetMs - (performance.now() - arrivedAt);
         return await this.#start(ticket, request, leftMs, call.signal, state);
       } finally {
-        this.#slots.release(functionId);
+        slots.release(functionId);
       }
     } finally {
       this.#active.delete(call);
@@ -118,27 +143,25 @@ export class Calls {
 
   /** The version is chosen here, when the slot is there; it stays in place until this call ends. */
   async #start(
-    { functionId, requestId }: CallTicket,
+    { functionId, requestId, sink }: CallTicket,
     request: CallRequest,
     leftMs: number | undefined,
     signal: AbortSignal,
     state: { executed: Executed },
   ): Promise<CallReply> {
-    const { code, runtime, functionLogs, log } = this.#parts;
+    const { functionLogs, log } = this.#parts;
     const { callId } = request;
-    const { sha256, config } = this.#parts.describe(functionId);
+    const target = this.#parts.targetOf(functionId);
     if (leftMs !== undefined && leftMs <= 0) throw outOfPatience();
-    const limitMs = Math.min(config.timeoutSecs * 1000, leftMs ?? Number.POSITIVE_INFINITY);
-    code.hold(sha256);
+    const limitMs = Math.min(target.timeoutSecs * 1000, leftMs ?? Number.POSITIVE_INFINITY);
     const stderr = functionLogs.stderrOf(functionId, callId);
-    try {
-      const protocol = await code.protocolOf(sha256);
-      signal.throwIfAborted();
+    const onBegin = (): void => {
       this.#count(functionId);
       state.executed = 'yes';
-      const version = { functionId, sha256, config, protocol };
-      const reply = await runtime.run(
-        { version, requestId, request, limitMs, onStderr: stderr.write },
+    };
+    try {
+      const reply = await target.run(
+        { requestId, request, limitMs, onStderr: stderr.write, onBegin, ...(sink !== undefined && { sink }) },
         signal,
       );
       stderr.end();
@@ -151,10 +174,6 @@ export class Calls {
       functionLogs.note(functionId, `failed with ${reason}`, callId);
       log('warn', 'call-failed', { functionId, requestId, callId, code: reason, error: messageOf(error) });
       throw error;
-    } finally {
-      await code
-        .release(sha256)
-        .catch((error) => log('warn', 'code-not-removed', { sha256, error: messageOf(error) }));
     }
   }
 

@@ -1,7 +1,8 @@
 /** What the platform does with functions, whatever door a request came through: deploy, describe, warm, undeploy. */
 
-import { Calls, type CallsParts } from './calls.js';
+import { type Attempt, Calls, type CallsParts, type CallTarget } from './calls.js';
 import type { CodeStore } from './code/code-store.js';
+import type { CallReply } from './domain/call.js';
 import { messageOf, PlatformError } from './domain/errors.js';
 import type { FunctionConfig } from './domain/function-config.js';
 import { etagOf, type FunctionRecord } from './domain/function-record.js';
@@ -14,8 +15,13 @@ import { isStoreFull } from './store/database.js';
 import type { FunctionLogs } from './store/function-logs.js';
 import type { FunctionStore } from './store/function-store.js';
 
-export interface EngineParts extends Omit<CallsParts, 'describe'> {
+export interface EngineParts extends Omit<CallsParts, 'targetOf'> {
   readonly store: FunctionStore;
+  readonly code: CodeStore;
+  readonly runtime: StdioRuntime;
+  readonly limits: PlatformLimits;
+  /** Functions of another kind, that calls and the queue serve too. */
+  readonly otherTarget: (functionId: string) => CallTarget | undefined;
 }
 
 export interface DeployRequest {
@@ -49,6 +55,7 @@ export class Engine {
   readonly #store: FunctionStore;
   readonly #code: CodeStore;
   readonly #runtime: StdioRuntime;
+  readonly #otherTarget: EngineParts['otherTarget'];
   readonly #log: Log;
 
   constructor(parts: EngineParts) {
@@ -59,7 +66,10 @@ export class Engine {
     this.#code = parts.code;
     this.#runtime = parts.runtime;
     this.#log = parts.log;
-    this.calls = new Calls({ ...parts, describe: (functionId) => this.describe(functionId) });
+    this.#otherTarget = parts.otherTarget;
+    const targetOf = (functionId: string): CallTarget =>
+      this.targetOf(functionId) ?? this.#targetOf(this.describe(functionId));
+    this.calls = new Calls({ ...parts, targetOf });
   }
 
   /** @throws PlatformError NOT_FOUND */
@@ -163,6 +173,37 @@ export class Engine {
   /** @throws PlatformError UNAVAILABLE */
   refuseWhenClosing(): void {
     this.calls.refuseWhenClosing();
+  }
+
+  /** Undefined for a function that is not deployed. */
+  targetOf(functionId: string): CallTarget | undefined {
+    const record = this.#store.get(functionId);
+    return this.#otherTarget(functionId) ?? (record === undefined ? undefined : this.#targetOf(record));
+  }
+
+  #targetOf(record: FunctionRecord): CallTarget {
+    const { maxConcurrency, timeoutSecs } = record.config;
+    return {
+      lane: 'process',
+      maxConcurrency,
+      timeoutSecs,
+      run: (attempt, signal) => this.#run(record, attempt, signal),
+    };
+  }
+
+  /** The version that was chosen stays in place until this call ends. */
+  async #run(record: FunctionRecord, attempt: Attempt, signal: AbortSignal): Promise<CallReply> {
+    const { functionId, sha256, config } = record;
+    this.#code.hold(sha256);
+    try {
+      const protocol = await this.#code.protocolOf(sha256);
+      signal.throwIfAborted();
+      attempt.onBegin();
+      const version = { functionId, sha256, config, protocol };
+      return await this.#runtime.run({ version, ...attempt }, signal);
+    } finally {
+      await this.#code.release(sha256).catch((error) => this.#complain(sha256, error));
+    }
   }
 
   /** The record when it already is what the request asks for; undefined when there is something to do. */

@@ -1,10 +1,11 @@
 /** Puts the platform together and takes it apart again. */
 
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-
 import { isLoopback } from './api/host-check.js';
+import { type OpenFaasOptions, openFaasSettings, requireNamespace } from './api/openfaas/settings.js';
 import { startServer } from './api/server.js';
 import { chooseGuard } from './auth/key-guard.js';
 import { keyFolder } from './auth/keys.js';
@@ -13,8 +14,10 @@ import { messageOf } from './domain/errors.js';
 import { type PlatformLimits, resolveLimits } from './domain/limits.js';
 import { createLog, type LogLine } from './domain/log.js';
 import { Engine } from './engine.js';
+import type { ScalerOptions } from './pool/scaler.js';
 import { DEFAULT_PRESTART, type StartAheadOptions } from './pool/started-ahead.js';
 import { type RuntimeStats, StdioRuntime } from './pool/stdio-runtime.js';
+import { Callbacks, LOOPBACK_HOSTS } from './queue/callbacks.js';
 import { Idempotency } from './queue/idempotency.js';
 import { InvocationQueue } from './queue/invocation-queue.js';
 import { invocationStoreOn } from './queue/invocation-store.js';
@@ -24,11 +27,14 @@ import { chooseSandbox, chooseTrees, type SandboxChoice, type TreeChoice } from 
 import type { Isolation } from './runtimes/process-tree.js';
 import { Spawner } from './runtimes/spawner.js';
 import { startWatchdog } from './runtimes/watchdog.js';
+import { callbackStoreOn } from './store/callback-store.js';
 import { dataFolderAt, makeRoot, prepareFolders } from './store/data-folder.js';
 import { openDatabase } from './store/database.js';
 import { FunctionLogs } from './store/function-logs.js';
 import { functionStoreOn } from './store/function-store.js';
 import { GroupCommit } from './store/group-commit.js';
+import { webFunctionStoreOn } from './store/web-function-store.js';
+import { openWebFunctions } from './web-runtime.js';
 
 export interface PlatformOptions {
   /** Default 127.0.0.1. An address that other machines can reach demands keys; see `createKey`. */
@@ -58,6 +64,22 @@ export interface PlatformOptions {
   readonly isolation?: SandboxChoice;
   /** How processes are held together; default `auto`, the strongest this machine has. */
   readonly processTree?: TreeChoice;
+  /** Requests to web functions that run at once over all of them; default 256. Asynchronous ones take a quarter at most. */
+  readonly webConcurrency?: number;
+  /** How long an instance of a web function may take to load its code, in milliseconds; default 60 000. */
+  readonly startMs?: number;
+  /** Of functions and secrets that come through the E2E door without one; default `e2e-faas-local`. */
+  readonly namespace?: string;
+  /** Where keys are demanded: may anybody call web functions without one? Default false. */
+  readonly publicFunctions?: boolean;
+  readonly openfaas?: OpenFaasOptions;
+  /**
+   * Hosts that asynchronous calls may be told to call back: names, with a port or without, or `*` for all. Default: this
+   * machine on a loopback address, else none.
+   */
+  readonly callbackHosts?: readonly string[];
+  /** How web functions follow their load; default 5 requests a second for each instance, down after 20 s. */
+  readonly scaler?: Partial<ScalerOptions>;
   /** Bootstraps kept waiting for the next call of recently used functions; `{ total: 0 }` keeps none. */
   readonly prestart?: Partial<StartAheadOptions>;
 }
@@ -83,6 +105,8 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   signal?.throwIfAborted();
   const log = createLog(options.log);
   const limits = resolveLimits(options.limits);
+  const namespace = requireNamespace(options.namespace ?? 'e2e-faas-local');
+  const openfaas = openFaasSettings(options.openfaas);
   const cleanup: (() => unknown)[] = [];
   const undo = async (): Promise<void> => {
     for (let step = cleanup.pop(); step !== undefined; step = cleanup.pop()) await step();
@@ -96,19 +120,25 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     const database = openDatabase(folder.recordFile);
     cleanup.push(() => database.close());
     const store = functionStoreOn(database);
+    const webStore = webFunctionStoreOn(database);
     const trees = chooseTrees(folder, options.processTree);
     cleanup.push(() => trees.close());
     const { sandbox, isolation } = await chooseSandbox(trees, options.isolation);
     await trees.sweep();
     await prepareFolders(folder);
     cleanup.push(() => rm(folder.ownCalls, { recursive: true, force: true }));
-    const code = new CodeStore(folder, limits, (sha256) => store.usesCode(sha256));
+    const code = new CodeStore(
+      folder,
+      limits,
+      (sha256) => store.usesCode(sha256) || webStore.usesCode(sha256),
+    );
     await code.sweep();
     const watchdog = startWatchdog(trees.watchdogScript, (error) =>
       log('warn', 'no-watchdog', { error: messageOf(error) }),
     );
     cleanup.push(() => watchdog.close());
     const concurrency = options.concurrency ?? 2 * availableParallelism();
+    const { webConcurrency = 256 } = options;
     const spawner = new Spawner(log);
     const prestart = { ...DEFAULT_PRESTART, ...options.prestart };
     const parts = { folder, code, trees, sandbox, isolation, spawner, limits, prestart, log };
@@ -117,7 +147,29 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     await runtime.open();
     const functionLogs = new FunctionLogs(limits.logRetentionLines);
     const queueSize = options.queueSize ?? 1000;
-    const engine = new Engine({ store, code, runtime, limits, concurrency, queueSize, functionLogs, log });
+    const {
+      web,
+      interpreters,
+      close: closeWeb,
+    } = openWebFunctions({
+      ...parts,
+      store: webStore,
+      functionLogs,
+      startMs: options.startMs ?? 60_000,
+      scaler: options.scaler,
+    });
+    cleanup.push(closeWeb);
+    const engine = new Engine({
+      store,
+      code,
+      runtime,
+      limits,
+      concurrency: { process: concurrency, warm: webConcurrency },
+      queueSize,
+      functionLogs,
+      otherTarget: (functionId) => web.targetOf(functionId),
+      log,
+    });
     const invocations = invocationStoreOn(database);
     const kept = keptOutcomesOn(database);
     const disk = new GroupCommit(database);
@@ -129,11 +181,25 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       disk,
       storage,
       limits,
-      concurrency,
+      // A backlog must leave room for those who wait for their answers.
+      concurrency: { process: concurrency, warm: Math.ceil(webConcurrency / 4) },
       maxPending: options.asyncQueueSize ?? 10_000,
-      maxConcurrencyOf: (functionId) => store.get(functionId)?.config.maxConcurrency,
+      onEnd: (invocationId) => callbacks.onEnd(invocationId),
+      targetOf: (functionId) => engine.targetOf(functionId),
       log,
     });
+    const callbacks = new Callbacks({
+      store: callbackStoreOn(database),
+      find: (invocationId) => queue.find(invocationId),
+      nameOf: (functionId) => {
+        const fn = web.get(functionId);
+        return fn === undefined ? functionId : `${fn.name}.${fn.namespace}`;
+      },
+      hosts: options.callbackHosts ?? (isLoopback(host) ? LOOPBACK_HOSTS : []),
+      userAgent: `jobferry-platform/${packageVersion()}`,
+      log,
+    });
+    cleanup.push(() => callbacks.close());
     const idempotency = new Idempotency({ kept, invocations, disk, storage, limits, log });
     await queue.recover();
     const stopping = new AbortController();
@@ -142,10 +208,17 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       port,
       {
         engine,
+        web,
+        interpreters,
+        namespace,
+        publicFunctions: options.publicFunctions ?? false,
+        openfaas,
+        callbacks,
         queue,
         idempotency,
         guard,
         version: packageVersion(),
+        build: buildHash(),
         incomingFolder: folder.incoming,
         stopping: stopping.signal,
       },
@@ -160,7 +233,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       await server.close();
       disk.flush();
     });
+    web.open();
     queue.start();
+    callbacks.recover();
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`;
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
@@ -186,6 +261,14 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     await undo();
     throw error;
   }
+}
+
+/** Names this build by what it consists of, where a version number alone says too little. */
+function buildHash(): string {
+  return createHash('sha256')
+    .update(readFileSync(new URL(import.meta.url)))
+    .digest('hex')
+    .slice(0, 12);
 }
 
 /** package.json stands one folder above this file, in the sources as in the build. */

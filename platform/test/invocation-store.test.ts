@@ -227,7 +227,7 @@ describe('the sweep', () => {
     const limits = { ...resolveLimits(), invocationRetentionSecs: 600, maxStoredBytes: 1 };
     for (const [id, agoSecs] of [
       ['old', 601],
-      ['young', 300],
+      ['young', 301],
     ] as const) {
       insert(invocations, id);
       invocations.claim(id, 'l', 1);

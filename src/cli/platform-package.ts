@@ -8,6 +8,10 @@ export interface PlatformPackage {
     readonly dataDir: string;
     readonly requireKey?: boolean;
     readonly isolation?: 'required' | 'best-effort' | 'off';
+    /** Of functions that come through the E2E door. */
+    readonly namespace?: string;
+    readonly publicFunctions?: boolean;
+    readonly callbackHosts?: readonly string[];
   }): Promise<{
     readonly url: string;
     readonly isolation: Isolation;

@@ -184,8 +184,8 @@ describe('a package for OpenFaaS', () => {
     const folderOfSecrets = join(folder, 'secrets');
     await mkdir(folderOfSecrets);
     await writeFile(join(folderOfSecrets, 'db-password'), 'from the file\n');
-    const env: NodeJS.ProcessEnv = { ...SECRET };
-    await loadSecrets(env, [folderOfSecrets]);
+    const env: NodeJS.ProcessEnv = { ...SECRET, FAAS_SECRETS_DIR: folderOfSecrets };
+    await loadSecrets(env);
     expect(env['DB_PASSWORD']).toBe('from the file\n');
   });
 });

@@ -2,8 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startPlatform } from '../../platform/src/index.js';
 import { callContext } from '../../src/core/scope.js';
 import {
@@ -13,12 +12,8 @@ import {
   pythonHandler,
 } from '../../src/executors/e2e-openfaas/index.js';
 import { packageFiles, packageHandler } from '../../src/packaging/index.js';
-import { type ContractSubject, executorContract } from '../../src/testing/index.js';
 import { hasPython } from '../support/python.js';
 import { artifact as anyArtifact, callOf, failureOf } from './setup.js';
-
-const entry = fileURLToPath(new URL('../../src/testing/contract-jobs.ts', import.meta.url));
-const artifact = packageHandler({ entry, target: 'e2e' });
 
 async function platformWith<T extends object>(make: (url: string) => T) {
   const dataDir = await mkdtemp(join(tmpdir(), 'jobferry-doors-'));
@@ -31,29 +26,6 @@ async function platformWith<T extends object>(make: (url: string) => T) {
     },
   };
 }
-
-describe('the E2E door', () => {
-  executorContract({
-    name: 'E2eOpenFaasExecutor on the platform',
-    test,
-    expect,
-    async create(): Promise<ContractSubject> {
-      const { executor, close } = await platformWith((url) => ({
-        executor: new E2eOpenFaasExecutor({
-          profile: 'e2e-platform',
-          url: `${url}/faas/api/v1`,
-          limits: { maxPayloadBytes: 2 * 1024 * 1024 },
-        }),
-      }));
-      return {
-        executor,
-        deploy: async (jobId, config) =>
-          executor.deployJob(jobId, await artifact, { memoryMb: 256, timeoutSecs: 30, ...config }),
-        cleanup: close,
-      };
-    },
-  });
-});
 
 describe('the E2E door with code of users', () => {
   it('hands secrets to jobs under the names they want, and follows a change of code', async () => {

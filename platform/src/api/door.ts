@@ -4,17 +4,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { Guard } from '../auth/key-guard.js';
 import type { KeyRight } from '../auth/keys.js';
-import { PlatformError } from '../domain/errors.js';
 import type { Engine } from '../engine.js';
+import type { Callbacks } from '../queue/callbacks.js';
 import type { Idempotency } from '../queue/idempotency.js';
 import type { InvocationQueue } from '../queue/invocation-queue.js';
+import type { Interpreters } from '../runtimes/interpreters.js';
+import type { WebFunctions } from '../web-functions.js';
 import * as calls from './calls-door.js';
 import { capabilities } from './capabilities.js';
+import type { Door } from './doors.js';
 import * as functions from './functions-door.js';
 import * as invocations from './invocations-door.js';
 import { logs } from './logs-door.js';
-import type { Reply } from './reply.js';
-import type { Action, Route } from './routes.js';
+import type { OpenFaasSettings } from './openfaas/settings.js';
+import { errorReply, type Reply } from './reply.js';
+import { type Action, findRoute, type Route } from './routes.js';
 
 export interface Exchange {
   readonly request: IncomingMessage;
@@ -26,10 +30,20 @@ export interface Exchange {
 
 export interface DoorParts {
   readonly engine: Engine;
+  readonly web: WebFunctions;
+  readonly interpreters: Interpreters;
+  /** Of functions and secrets of the E2E door that name none. */
+  readonly namespace: string;
+  /** May anybody call web functions, where everything else takes a key? */
+  readonly publicFunctions: boolean;
+  readonly openfaas: OpenFaasSettings;
+  readonly callbacks: Callbacks;
   readonly queue: InvocationQueue;
   readonly idempotency: Idempotency;
   readonly guard: Guard;
   readonly version: string;
+  /** Names what runs, by the content of its code. */
+  readonly build: string;
   /** Where uploads are put while they arrive. */
   readonly incomingFolder: string;
   /** Ends answers that would go on for ever. */
@@ -53,8 +67,19 @@ const RIGHTS: Readonly<Record<Action, readonly KeyRight[]>> = {
   cancel: ['invoke'],
 };
 
+export function specDoor(parts: DoorParts): Door {
+  return {
+    takesPasswords: false,
+    open(method, url) {
+      const route = findRoute(method, url);
+      return { rights: RIGHTS[route.action], answer: (exchange) => answer(route, exchange, parts) };
+    },
+    refuse: errorReply,
+  };
+}
+
 /** @throws PlatformError */
-export async function answer(route: Route, exchange: Exchange, parts: DoorParts): Promise<Reply> {
+async function answer(route: Route, exchange: Exchange, parts: DoorParts): Promise<Reply> {
   const { query } = route;
   switch (route.action) {
     case 'capabilities':
@@ -84,13 +109,4 @@ export async function answer(route: Route, exchange: Exchange, parts: DoorParts)
     case 'cancel':
       return invocations.cancel(route.invocationId, parts.queue);
   }
-}
-
-/** @throws PlatformError UNAUTHORIZED or FORBIDDEN, before anything of the request but its head is read */
-export async function admit(
-  route: Route | PlatformError,
-  authorization: string | undefined,
-  guard: Guard,
-): Promise<void> {
-  await guard.admit(authorization, route instanceof PlatformError ? [] : RIGHTS[route.action]);
 }

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from 'node:http';
 
-import type { FunctionLogs, LogEntry, LogFilter } from '../store/function-logs.js';
+import type { FunctionLogs, LogEntry } from '../store/function-logs.js';
 import { passes } from '../store/function-logs.js';
 import type { DoorParts } from './door.js';
 import { flag, timestamp, wholeNumber } from './query.js';
@@ -31,34 +31,45 @@ export function logs(functionId: string, query: URLSearchParams, { engine, stopp
       more: (response: ServerResponse) => {
         // In one turn with the subscription: no line is missed, and none comes twice.
         response.write(newest() || '\n');
-        return follow(functionLogs, functionId, filter, response, stopping);
+        const follower = { functionId, toLine, passes: (entry: LogEntry) => passes(entry, filter) };
+        return followLog(functionLogs, follower, response, stopping, '\n');
       },
     }),
   };
 }
 
-/** Until the client goes, falls too far behind, or the platform stops. */
-async function follow(
+export interface LogFollower {
+  readonly functionId: string;
+  passes(entry: LogEntry): boolean;
+  /** With its line end. */
+  toLine(entry: LogEntry): string;
+}
+
+/**
+ * Until the client goes, falls too far behind, or the platform stops.
+ * @param heartbeat written while there is nothing to say
+ */
+export async function followLog(
   functionLogs: FunctionLogs,
-  functionId: string,
-  filter: LogFilter,
+  follower: LogFollower,
   response: ServerResponse,
   stopping: AbortSignal,
+  heartbeat: string,
 ): Promise<void> {
   const ended = Promise.withResolvers<void>();
   const write = (text: string): void => {
     response.write(text);
     if (response.writableLength > MAX_BEHIND_BYTES) response.destroy();
   };
-  const heartbeat = setInterval(() => write('\n'), HEARTBEAT_MS);
-  const stop = functionLogs.follow(functionId, (entry) => {
-    if (passes(entry, filter)) write(toLine(entry));
+  const beat = heartbeat === '' ? undefined : setInterval(() => write(heartbeat), HEARTBEAT_MS);
+  const stop = functionLogs.follow(follower.functionId, (entry) => {
+    if (follower.passes(entry)) write(follower.toLine(entry));
   });
   response.once('close', ended.resolve);
   stopping.addEventListener('abort', () => ended.resolve(), { once: true });
   if (stopping.aborted || response.destroyed) ended.resolve();
   await ended.promise;
-  clearInterval(heartbeat);
+  clearInterval(beat);
   stop();
 }
 

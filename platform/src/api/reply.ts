@@ -12,6 +12,8 @@ export interface Reply {
   /** Bytes as they are, or an object to be written as JSON. */
   readonly body: Uint8Array | object;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Stand in for all headers, the platform's own too: names and values in turn. */
+  readonly rawHeaders?: readonly string[];
   /** Writes on after `body` until it resolves; the length of the answer is then not known before. */
   readonly more?: (response: ServerResponse) => Promise<void>;
 }
@@ -20,14 +22,15 @@ export interface Reply {
 export async function sendReply(response: ServerResponse, requestId: string, reply: Reply): Promise<void> {
   const body = reply.body instanceof Uint8Array ? reply.body : Buffer.from(JSON.stringify(reply.body));
   response.setTimeout(WRITE_PATIENCE_MS, () => response.destroy());
-  const headers = { ...commonHeaders(requestId), ...reply.headers };
+  const headers =
+    reply.rawHeaders ?? Object.entries({ ...commonHeaders(requestId), ...reply.headers }).flat();
   if (reply.more === undefined || response.req.method === 'HEAD') {
-    const length = reply.more === undefined ? { 'Content-Length': body.length } : {};
-    response.writeHead(reply.status, { ...headers, ...length });
+    const length = reply.more === undefined ? ['Content-Length', String(body.length)] : [];
+    response.writeHead(reply.status, [...headers, ...length]);
     response.end(body);
     return;
   }
-  response.writeHead(reply.status, headers);
+  response.writeHead(reply.status, [...headers]);
   response.flushHeaders();
   if (body.length > 0) response.write(body);
   await reply.more(response);

@@ -9,14 +9,19 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+import { type Guard, passwordAsKey } from '../auth/key-guard.js';
+import type { KeyRight } from '../auth/keys.js';
 import { newRequestId } from '../calls.js';
 import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
 import type { Log } from '../domain/log.js';
 import { dropRestOfBody } from './body.js';
-import { admit, answer, type DoorParts } from './door.js';
+import { type DoorParts, specDoor } from './door.js';
+import { type Door, type Doors, doorAt, type Visit } from './doors.js';
+import { e2eDoor } from './e2e/door.js';
 import { checkHostHeader, isLoopback } from './host-check.js';
-import { commonHeaders, errorReply, type Reply, sendReply } from './reply.js';
-import { findRoute, type Route } from './routes.js';
+import { openFaasDoor } from './openfaas/door.js';
+import { refuseForeignPage } from './origin-check.js';
+import { commonHeaders, type Reply, sendReply } from './reply.js';
 
 /** How long answers that are ready may take to leave when the server closes. */
 const FLUSH_PATIENCE_MS = 1000;
@@ -37,6 +42,17 @@ export async function startServer(
   log: Log,
 ): Promise<HttpServer> {
   const working = new Set<Promise<void>>();
+  const openfaas = openFaasDoor(parts);
+  const doors: Doors = {
+    spec: specDoor(parts),
+    others: {
+      faas: e2eDoor(parts),
+      healthz: openfaas,
+      system: openfaas,
+      function: openfaas,
+      'async-function': openfaas,
+    },
+  };
   const server = createServer({
     maxHeaderSize: 16 * 1024,
     headersTimeout: 10_000,
@@ -59,7 +75,7 @@ export async function startServer(
       checkedHost = error;
       refused.add(request.socket);
     }
-    const work = handle(request, response, checkedHost, server, parts, log).finally(() =>
+    const work = handle(request, response, checkedHost, { server, doors, parts, log }).finally(() =>
       working.delete(work),
     );
     working.add(work);
@@ -84,25 +100,35 @@ export async function startServer(
   };
 }
 
+interface Serving {
+  readonly server: Server;
+  readonly doors: Doors;
+  readonly parts: DoorParts;
+  readonly log: Log;
+}
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
   host: string | PlatformError,
-  server: Server,
-  parts: DoorParts,
-  log: Log,
+  { server, doors, parts, log }: Serving,
 ): Promise<void> {
+  const door = doorAt(request.url ?? '', doors);
   const requestId = newRequestId();
   response.on('error', () => {});
   let reply: Reply;
   try {
     if (host instanceof PlatformError) throw host;
-    const route = findRouteOrFailure(request);
-    await admit(route, request.headers.authorization, parts.guard);
-    if (route instanceof PlatformError) throw route;
-    reply = await answer(route, { request, response, requestId, host }, parts);
+    const visit = openOrFailure(door, request);
+    const rights = visit instanceof PlatformError ? [] : visit.rights;
+    if (rights !== 'anyone') await admit(request.headers.authorization, rights, door, parts.guard);
+    if (visit instanceof PlatformError) throw visit;
+    // Where a browser could get in without its user: without a key, or with one that it sends by itself.
+    const isOpen = !parts.guard.needsKey || (door.takesPasswords && rights !== 'anyone');
+    if (door !== doors.spec && isOpen) refuseForeignPage(request.headers, host);
+    reply = await visit.answer({ request, response, requestId, host });
   } catch (error) {
-    reply = errorReply(toPlatformError(error, requestId, log));
+    reply = door.refuse(toPlatformError(error, requestId, log));
   }
   // A client that was not told to continue will not send its body, and the next request would be taken for it.
   const unread = request.headers.expect !== undefined && !request.complete;
@@ -112,10 +138,19 @@ async function handle(
   await sent;
 }
 
+async function admit(
+  authorization: string | undefined,
+  rights: readonly KeyRight[],
+  { takesPasswords }: Door,
+  guard: Guard,
+): Promise<void> {
+  await guard.admit(takesPasswords ? passwordAsKey(authorization) : authorization, rights);
+}
+
 /** Who has no key does not learn either which routes there are. */
-function findRouteOrFailure(request: IncomingMessage): Route | PlatformError {
+function openOrFailure(door: Door, request: IncomingMessage): Visit | PlatformError {
   try {
-    return findRoute(request.method ?? '', request.url ?? '');
+    return door.open(request.method ?? '', request.url ?? '');
   } catch (error) {
     if (error instanceof PlatformError) return error;
     throw error;

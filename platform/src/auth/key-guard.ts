@@ -13,6 +13,8 @@ const MAX_CACHED = 1000;
 const NO_HASH = Buffer.alloc(32);
 
 export interface Guard {
+  /** Is nobody let in without a key? */
+  readonly needsKey: boolean;
   /**
    * @param rights one of these is needed; any key will do where there are none
    * @throws PlatformError UNAUTHORIZED without a valid key, FORBIDDEN when it lacks the right
@@ -21,9 +23,10 @@ export interface Guard {
 }
 
 /** Everybody may do everything: for a platform that only this machine can reach. */
-export const openGuard: Guard = { async admit() {} };
+export const openGuard: Guard = { needsKey: false, async admit() {} };
 
 export class KeyGuard implements Guard {
+  readonly needsKey = true;
   readonly #folder: string;
   readonly #log: Log;
   readonly #cache = new Map<string, { readonly key: StoredKey | undefined; readonly readAt: number }>();
@@ -63,6 +66,14 @@ export class KeyGuard implements Guard {
     this.#cache.set(id, { key, readAt: now });
     return key;
   }
+}
+
+/** For doors whose clients send a user and a password: the password is the key, whoever the user is. */
+export function passwordAsKey(authorization: string | undefined): string | undefined {
+  const [, sent] = /^Basic +(\S+) *$/i.exec(authorization ?? '') ?? [];
+  if (sent === undefined) return authorization;
+  const [, password = ''] = /^[^:]*:(.*)$/s.exec(Buffer.from(sent, 'base64').toString('utf8')) ?? [];
+  return `Bearer ${password}`;
 }
 
 /**

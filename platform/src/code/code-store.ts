@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { constants, renameSync } from 'node:fs';
-import { access, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { systemCode } from '../domain/errors.js';
@@ -45,6 +45,23 @@ export class CodeStore {
     } finally {
       await rm(aside, { recursive: true, force: true });
     }
+  }
+
+  /**
+   * Makes the code folder of a zip that needs no bootstrap, since something else runs what is in it. Hold the code
+   * before, or it may be collected at once.
+   */
+  async installFolder(zipFile: string, sha256: string): Promise<void> {
+    await this.#installAside(sha256, (aside) => extractZip(zipFile, aside, this.#limits, false));
+  }
+
+  /** The same for code that is one file. */
+  async installFile(name: string, content: Uint8Array, sha256: string): Promise<void> {
+    await this.#installAside(sha256, async (aside) => {
+      await mkdir(aside, { mode: 0o755 });
+      await writeFile(join(aside, name), content, { mode: 0o644, flush: true });
+      await syncFolder(aside);
+    });
   }
 
   /** Can a call be started from this code? */
@@ -94,6 +111,17 @@ export class CodeStore {
     }
   }
 
+  async #installAside(sha256: string, make: (aside: string) => Promise<void>): Promise<void> {
+    if (await exists(this.pathOf(sha256))) return;
+    const aside = join(this.#folder.incoming, randomUUID());
+    try {
+      await make(aside);
+      await this.#putInPlace(aside, sha256);
+    } finally {
+      await rm(aside, { recursive: true, force: true });
+    }
+  }
+
   async #putInPlace(aside: string, sha256: string): Promise<void> {
     const place = this.pathOf(sha256);
     try {
@@ -120,4 +148,11 @@ export class CodeStore {
     }
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -18,12 +18,17 @@ const RATIO_FROM_BYTES = 1024 * 1024;
  * A failure leaves a partial `target` behind for the caller to remove.
  * @throws PlatformError INVALID_PACKAGE or PAYLOAD_TOO_LARGE; errors of the file system as they are
  */
-export async function extractZip(zipFile: string, target: string, limits: ZipLimits): Promise<void> {
+export async function extractZip(
+  zipFile: string,
+  target: string,
+  limits: ZipLimits,
+  needsBootstrap = true,
+): Promise<void> {
   try {
     // Names stay raw (decodeStrings: false) so that our own rules see them, not a decoder's repair.
     const zip = await openPromise(zipFile, { decodeStrings: false, autoClose: false });
     try {
-      await extractAll(zip, target, limits);
+      await extractAll(zip, target, limits, needsBootstrap);
     } finally {
       zip.close();
     }
@@ -33,8 +38,13 @@ export async function extractZip(zipFile: string, target: string, limits: ZipLim
   }
 }
 
-async function extractAll(zip: ZipFile, target: string, limits: ZipLimits): Promise<void> {
-  const plan = await planExtraction(zip, limits);
+async function extractAll(
+  zip: ZipFile,
+  target: string,
+  limits: ZipLimits,
+  needsBootstrap: boolean,
+): Promise<void> {
+  const plan = await planExtraction(zip, limits, needsBootstrap);
   await mkdir(target, { mode: 0o755 });
   const folders = new Set([target]);
   const makeFolder = async (path: string): Promise<void> => {

@@ -30,9 +30,14 @@ const ANY_EXECUTE = 0o111;
 
 /**
  * Checks every entry of the central directory and its local header.
+ * @param needsBootstrap must there be a file of that name?
  * @throws PlatformError INVALID_PACKAGE or PAYLOAD_TOO_LARGE
  */
-export async function planExtraction(zip: ZipFile, limits: ZipLimits): Promise<ZipPlan> {
+export async function planExtraction(
+  zip: ZipFile,
+  limits: ZipLimits,
+  needsBootstrap: boolean,
+): Promise<ZipPlan> {
   if (zip.entryCount > limits.maxZipEntries) throw packageTooLarge('entries', limits.maxZipEntries);
   const folders: string[] = [];
   const files: PlannedFile[] = [];
@@ -56,7 +61,7 @@ export async function planExtraction(zip: ZipFile, limits: ZipLimits): Promise<Z
     }
   }
   checkRanges(ranges);
-  checkBootstrap(folders, files);
+  if (needsBootstrap) checkBootstrap(folders, files);
   return { folders, files };
 }
 

@@ -88,14 +88,20 @@ function wholeNumber(
   return value;
 }
 
+/** In words, why a variable cannot have this name; undefined when it can. */
+export function refusalOfEnvName(name: string): string | undefined {
+  if (!ENV_NAME.test(name)) return 'is not a name of letters, digits and "_"';
+  return RESERVED_ENV.test(name) ? 'is set by the platform and cannot be chosen' : undefined;
+}
+
 function environment(value: unknown): Record<string, string> {
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw invalid('env_vars', 'must be an object of strings');
   const env: Record<string, string> = {};
   for (const [name, text] of Object.entries(value)) {
     const field = `env_vars.${name.slice(0, 80)}`;
-    if (!ENV_NAME.test(name)) throw invalid(field, 'is not a name of letters, digits and "_"');
-    if (RESERVED_ENV.test(name)) throw invalid(field, 'is set by the platform and cannot be chosen');
+    const refusal = refusalOfEnvName(name);
+    if (refusal !== undefined) throw invalid(field, refusal);
     if (typeof text !== 'string' || text.includes('\0')) throw invalid(field, 'must be a string without NUL');
     env[name] = text;
   }

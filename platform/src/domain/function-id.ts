@@ -6,6 +6,11 @@ const FUNCTION_ID = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const JOB_ID = /^(0|[1-9][0-9]{0,9})$/;
 export const MAX_JOB_ID = 0xffff_ffff;
 
+/** Can it name a function, or a namespace? */
+export function isLabel(text: string): boolean {
+  return FUNCTION_ID.test(text);
+}
+
 /**
  * Decodes and checks one raw path segment.
  * @throws PlatformError INVALID_NAME

@@ -14,6 +14,8 @@ export interface InvocationEndsParts {
   readonly invocations: InvocationStore;
   readonly disk: GroupCommit;
   readonly storage: Storage;
+  /** Told when the end of an invocation is on disk. */
+  readonly onEnd: (invocationId: string) => void;
   readonly log: Log;
 }
 
@@ -50,6 +52,7 @@ export class InvocationEnds {
     }
     storage.add(stored.result?.length ?? 0);
     for (const wake of this.#waiting.get(invocationId) ?? []) wake();
+    this.#parts.onEnd(invocationId);
   }
 
   /** Resolves when the invocation has ended, `ms` have passed, the caller has gone or the platform stops. */

@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import { type CallTicket, newRequestId } from '../calls.js';
+import { type CallTarget, type CallTicket, type Lane, newRequestId } from '../calls.js';
 import type { CallRequest } from '../domain/call.js';
 import { type ErrorCode, messageOf, PlatformError } from '../domain/errors.js';
 import type { Log } from '../domain/log.js';
@@ -23,9 +23,10 @@ const NOT_YET: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'INFRASTRUCTURE_ER
 
 export interface QueueParts extends AcceptanceParts {
   /** Invocations that run, or stand in line for a slot, at once. */
-  readonly concurrency: number;
-  /** Of a function; undefined when it is not deployed. */
-  readonly maxConcurrencyOf: (functionId: string) => number | undefined;
+  readonly concurrency: Readonly<Record<Lane, number>>;
+  /** Undefined when the function is not deployed. */
+  readonly targetOf: (functionId: string) => Pick<CallTarget, 'lane' | 'maxConcurrency'> | undefined;
+  readonly onEnd: (invocationId: string) => void;
   readonly log: Log;
 }
 
@@ -39,6 +40,7 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
+const GONE = { lane: 'process', maxConcurrency: 1 } as const;
 const CANCELLED = 'The invocation was cancelled on request.';
 
 export class InvocationQueue {
@@ -47,6 +49,7 @@ export class InvocationQueue {
   readonly #line: PendingLine;
   readonly #running = new Map<string, Running>();
   readonly #runningByFunction = new Map<string, number>();
+  readonly #runningByLane: Record<Lane, number> = { process: 0, warm: 0 };
   readonly #ends: InvocationEnds;
   readonly #settling = new Set<Promise<unknown>>();
   #isStopped = false;
@@ -154,10 +157,13 @@ export class InvocationQueue {
   }
 
   #pump(): void {
-    const hasRoom = (functionId: string): boolean =>
+    const hasRoom = (functionId: string): boolean => {
       // A function that is gone takes no room: its invocations end at once.
-      (this.#runningByFunction.get(functionId) ?? 0) < (this.#parts.maxConcurrencyOf(functionId) ?? 1);
-    while (!this.#isStopped && this.#running.size < this.#parts.concurrency) {
+      const { lane, maxConcurrency } = this.#parts.targetOf(functionId) ?? GONE;
+      const inFunction = this.#runningByFunction.get(functionId) ?? 0;
+      return inFunction < maxConcurrency && this.#runningByLane[lane] < this.#parts.concurrency[lane];
+    };
+    while (!this.#isStopped) {
       const next = this.#line.take(hasRoom);
       if (next === undefined) return;
       this.#begin(next);
@@ -168,11 +174,14 @@ export class InvocationQueue {
     const { invocationId, functionId } = pending;
     const inFunction = this.#runningByFunction.get(functionId) ?? 0;
     this.#runningByFunction.set(functionId, inFunction + 1);
+    const { lane } = this.#parts.targetOf(functionId) ?? GONE;
+    this.#runningByLane[lane]++;
     let cancel: (why?: string) => void = () => {};
     const ended = this.#run(pending, (ofCall) => {
       cancel = ofCall;
     }).finally(() => {
       this.#running.delete(invocationId);
+      this.#runningByLane[lane]--;
       const left = (this.#runningByFunction.get(functionId) ?? 1) - 1;
       if (left > 0) this.#runningByFunction.set(functionId, left);
       else this.#runningByFunction.delete(functionId);

@@ -96,6 +96,11 @@ export function lost(functionId: string): PlatformError {
   );
 }
 
+/** The request never got to the instance, which is gone: another one can have it. */
+export class NotReached extends Error {
+  override readonly name = 'NotReached';
+}
+
 export function abortReason(signal: AbortSignal): PlatformError {
   const { reason } = signal;
   return reason instanceof PlatformError

@@ -51,11 +51,13 @@ export function launcherIn(folder: string, joinFiles: readonly string[], sandbox
 /**
  * The line that makes the launcher the bootstrap of this code with this environment, which is on no command line.
  * @param sandbox the rest of the sandbox's command; undefined without a sandbox
+ * @param program what to become instead of the bootstrap
  */
 export function launchOrder(
   codeFolder: string,
   env: Readonly<Record<string, string>>,
   sandbox: readonly string[] | undefined,
+  program: readonly string[] = ['./bootstrap'],
 ): string {
   const assign = ([name, value]: [string, string]): string => `${name}=${word(value)}`;
   const entries = Object.entries(env);
@@ -65,7 +67,7 @@ export function launchOrder(
     ...(others.length > 0 ? ['/usr/bin/env', ...others] : []),
     '"$@"',
     ...(sandbox ?? []).map(word),
-    './bootstrap',
+    ...program.map(word),
     ...(sandbox === undefined ? [] : [`3> "$0/${SANDBOX_STATUS}"`]),
   ];
   const steps = [

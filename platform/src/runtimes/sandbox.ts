@@ -16,8 +16,17 @@ import { messageOf } from '../domain/errors.js';
 export interface Sandbox {
   /** The command up to what depends on the function. */
   commandFor(home: string): readonly string[];
-  /** What follows it, before the program to run. */
-  around(codeFolder: string): readonly string[];
+  /**
+   * What follows it, before the program to run.
+   * @param shown what else can be read inside, and under which path
+   */
+  around(codeFolder: string, shown?: readonly Shown[]): readonly string[];
+}
+
+/** A folder or file of this machine that can be read inside, and not written. */
+export interface Shown {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** Nobody, inside; the platform's own user outside. */
@@ -87,7 +96,10 @@ function sandboxOf(bwrap: string): Sandbox {
   ];
   return {
     commandFor: (home) => [bwrap, '--json-status-fd', '3', ...isolated, ...system, '--bind', home, home],
-    around: (code) => ['--ro-bind', code, code, '--remount-ro', '/', '--chdir', code, '--'],
+    around: (code, shown = []) => [
+      ...[{ from: code, to: code }, ...shown].flatMap(({ from, to }) => ['--ro-bind', from, to]),
+      ...['--remount-ro', '/', '--chdir', code, '--'],
+    ],
   };
 }
 

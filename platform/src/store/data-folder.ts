@@ -15,6 +15,8 @@ export interface DataFolder {
   readonly calls: string;
   /** This platform's part of `calls`: what looks after a killed platform must not touch its successor's calls. */
   readonly ownCalls: string;
+  /** Secrets of functions; made when the first one comes. */
+  readonly secrets: string;
   /** Names this run of the platform, apart from others on the same folder. */
   readonly instance: string;
 }
@@ -29,6 +31,7 @@ export function dataFolderAt(path: string): DataFolder {
     incoming: join(root, 'incoming'),
     calls: join(root, 'calls'),
     ownCalls: join(root, 'calls', instance),
+    secrets: join(root, 'secrets'),
     instance,
   };
 }

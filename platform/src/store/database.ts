@@ -58,6 +58,20 @@ const STEPS = [
     PRIMARY KEY (function_id, idempotency_key)
   ) STRICT;
   CREATE INDEX kept_outcomes_finished ON kept_outcomes (finished_ms);`,
+  `CREATE TABLE web_functions (
+    id              TEXT PRIMARY KEY,
+    namespace       TEXT NOT NULL,
+    name            TEXT NOT NULL,
+    version         INTEGER NOT NULL,
+    spec            TEXT NOT NULL,
+    created_at      TEXT NOT NULL,
+    updated_at      TEXT NOT NULL,
+    UNIQUE (namespace, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE callbacks (
+    invocation_id   TEXT PRIMARY KEY,
+    url             TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
 ];
 
 const SQLITE_BUSY = 5;

@@ -9,9 +9,11 @@ const MAX_BYTES_PER_FUNCTION = 4 * 1024 * 1024;
 
 export interface LogEntry {
   readonly time: string;
-  readonly stream: 'stderr' | 'platform';
+  readonly stream: 'stdout' | 'stderr' | 'platform';
   readonly message: string;
   readonly callId?: string;
+  /** Which of its instances said it, where there is more than one. */
+  readonly instance?: string;
   readonly truncated?: true;
 }
 
@@ -19,6 +21,13 @@ export interface LogFilter {
   /** Epoch ms; only what is newer or as old. */
   readonly sinceMs?: number;
   readonly callId?: string;
+}
+
+type Whose = Pick<LogEntry, 'callId' | 'instance'>;
+
+export interface LineWriter {
+  write(chunk: Buffer): void;
+  end(): void;
 }
 
 interface Book {
@@ -36,13 +45,22 @@ export class FunctionLogs {
   }
 
   /** Takes the stderr of one call in pieces of any size; `end` brings out a last line without its line end. */
-  stderrOf(functionId: string, callId: string): { write(chunk: Buffer): void; end(): void } {
+  stderrOf(functionId: string, callId: string): LineWriter {
+    return this.#lines(functionId, 'stderr', { callId });
+  }
+
+  /** The same for what an instance prints, whichever call it is for. */
+  instanceLines(functionId: string, stream: 'stdout' | 'stderr', instance: string): LineWriter {
+    return this.#lines(functionId, stream, { instance });
+  }
+
+  #lines(functionId: string, stream: LogEntry['stream'], whose: Whose): LineWriter {
     const decoder = new StringDecoder('utf8');
     let rest = '';
     let isCut = false;
     const put = (line: string): void => {
       // The rest of a line that was cut is dropped, not shown as a line of its own.
-      if (!isCut) this.#add(functionId, toEntry('stderr', line, callId));
+      if (!isCut) this.#add(functionId, toEntry(stream, line, whose));
       isCut = false;
     };
     return {
@@ -66,7 +84,7 @@ export class FunctionLogs {
 
   /** A line of the platform's own. */
   note(functionId: string, message: string, callId?: string): void {
-    this.#add(functionId, toEntry('platform', message, callId));
+    this.#add(functionId, toEntry('platform', message, callId === undefined ? {} : { callId }));
   }
 
   /** The newest lines that pass the filter, oldest first. */
@@ -115,7 +133,7 @@ export function passes(entry: LogEntry, { sinceMs, callId }: LogFilter): boolean
   return sinceMs === undefined || Date.parse(entry.time) >= sinceMs;
 }
 
-function toEntry(stream: LogEntry['stream'], line: string, callId: string | undefined): LogEntry {
+function toEntry(stream: LogEntry['stream'], line: string, whose: Whose): LogEntry {
   const text = line.endsWith('\r') ? line.slice(0, -1) : line;
   const bytes = Buffer.from(text);
   const isLong = bytes.length > MAX_LINE_BYTES;
@@ -124,7 +142,7 @@ function toEntry(stream: LogEntry['stream'], line: string, callId: string | unde
     stream,
     // A character cut in two at the end becomes U+FFFD.
     message: isLong ? bytes.subarray(0, MAX_LINE_BYTES).toString('utf8') : text,
-    ...(callId !== undefined && { callId }),
+    ...whose,
     ...(isLong && { truncated: true as const }),
   };
 }

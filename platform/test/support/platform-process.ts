@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { cp } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsup';
@@ -23,6 +24,8 @@ export async function buildPlatform(folder: string): Promise<string> {
     entry: {
       index: `${ROOT}/src/index.ts`,
       'spawner-process': `${ROOT}/src/runtimes/spawner-process.ts`,
+      'managed/node-host': `${ROOT}/src/runtimes/managed/node-host.ts`,
+      'managed/program-host': `${ROOT}/src/runtimes/managed/program-host.ts`,
     },
     format: 'esm',
     target: 'node22',
@@ -35,6 +38,7 @@ export async function buildPlatform(folder: string): Promise<string> {
     clean: false,
     silent: true,
   });
+  await cp(`${ROOT}/src/runtimes/managed/python-host.py`, `${folder}/managed/python-host.py`);
   return `${folder}/index.js`;
 }
 

@@ -11,6 +11,9 @@ interface DevOptions {
   readonly data: string;
   readonly requireKey?: boolean;
   readonly isolation?: 'required' | 'best-effort' | 'off';
+  readonly namespace?: string;
+  readonly publicFunctions?: boolean;
+  readonly callbackHost?: readonly string[];
 }
 
 const DEFAULT_PORT = 8080;
@@ -32,11 +35,18 @@ export function devCommand(finish: Finish): Command {
         'bubblewrap around functions, without network; default best-effort',
       ).choices(['required', 'best-effort', 'off']),
     )
+    .option('--namespace <name>', 'of functions that come through the E2E door; default e2e-faas-local')
+    .option('--public-functions', 'let anybody call functions that answer HTTP, where all else takes a key')
+    .option(
+      '--callback-host <host...>',
+      'may be called back after asynchronous calls; default this machine on 127.0.0.1, else none',
+    )
     .addHelpText('after', '\nExample:\n  $ jobferry dev --port 9000 --data /var/lib/jobferry')
     .action(async (options: DevOptions) => {
       const ended = signalled();
       const platform = await start(options);
       console.log(`jobferry platform ready on ${platform.url}`);
+      console.log(`OpenFaaS: ${platform.url}, E2E: ${platform.url}/faas/api/v1`);
       console.log(`data in ${options.data}; ${isolationText(platform.isolation)}`);
       await ended;
       await platform.close();
@@ -55,8 +65,9 @@ function isolationText({ mode, memory, processTree, network, reason }: Isolation
   ].join(', ');
 }
 
-async function start({ port, data, ...options }: DevOptions) {
+async function start({ port, data, callbackHost, ...others }: DevOptions) {
   const { startPlatform } = await loadPlatform();
+  const options = { ...others, ...(callbackHost !== undefined && { callbackHosts: callbackHost }) };
   try {
     return await startPlatform({ ...options, port: port ?? DEFAULT_PORT, dataDir: data });
   } catch (error) {

@@ -99,6 +99,11 @@ const PARSED = {
 /** Where OpenFaaS, and E2E's documents, put the files of secrets. */
 const FOLDERS = ['/var/openfaas/secrets', '/var/secrets'];
 
+/** Our platform names another one where it has no sandbox to put the files at those paths. */
+function foldersIn({ FAAS_SECRETS_DIR: own }: NodeJS.ProcessEnv): readonly string[] {
+  return own === undefined ? FOLDERS : [own, ...FOLDERS];
+}
+
 /** A job is told to stop this long before the watchdog gives up on it, so that it can still say why. */
 const GRACE_MS = 250;
 
@@ -119,10 +124,8 @@ function prepared(load: () => Promise<CallRunner>, env: NodeJS.ProcessEnv): () =
  * Puts secrets into the environment, as `JOBFERRY_SECRETS` asks: `{"DB_PASSWORD":"db-password"}`.
  * @throws {FaasError} CONFIG that names the secret which is not there
  */
-export async function loadSecrets(
-  env: NodeJS.ProcessEnv = process.env,
-  folders: readonly string[] = FOLDERS,
-): Promise<void> {
+export async function loadSecrets(env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  const folders = foldersIn(env);
   const wanted = JSON.parse(env['JOBFERRY_SECRETS'] ?? '{}') as Readonly<Record<string, string>>;
   for (const [variable, name] of Object.entries(wanted)) {
     const value = (await fileOf(name, folders)) ?? env[name.toUpperCase().replaceAll(/[-.]/g, '_')];

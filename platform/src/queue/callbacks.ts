@@ -1,0 +1,153 @@
+/**
+ * Tells the end of an asynchronous call to the URL its caller named: a POST with the function's own body and headers.
+ * What was promised survives the platform: it is tried again by the next one. So a call may be told twice, by its id.
+ */
+
+import { messageOf, PlatformError } from '../domain/errors.js';
+import type { Log } from '../domain/log.js';
+import { endToEnd, replyOf } from '../domain/web-call.js';
+import type { CallbackStore, PendingCallback } from '../store/callback-store.js';
+import { type Invocation, isTerminal } from './invocation.js';
+
+export interface CallbacksParts {
+  readonly store: CallbackStore;
+  /** Undefined when its time in the records is over. */
+  readonly find: (invocationId: string) => Invocation | undefined;
+  /** `{name}.{namespace}`, for the one who is told. */
+  readonly nameOf: (functionId: string) => string;
+  /** Host names, with a port or without, that may be called; `*` for all. */
+  readonly hosts: readonly string[];
+  readonly userAgent: string;
+  readonly log: Log;
+}
+
+const TRIES = 4;
+const FIRST_PAUSE_MS = 1000;
+const PATIENCE_MS = 10_000;
+export const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
+
+export class Callbacks {
+  readonly #parts: CallbacksParts;
+  readonly #stopping = new AbortController();
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(parts: CallbacksParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * A platform inside a network must not knock on doors there for whoever asks it to.
+   * @throws PlatformError INVALID_REQUEST with the reason
+   */
+  check(url: string): void {
+    if (!URL.canParse(url)) {
+      const shown = JSON.stringify(url.slice(0, 200));
+      throw new PlatformError('INVALID_REQUEST', `parse ${shown}: it is no URL`);
+    }
+    const { protocol, host, hostname, username } = new URL(url);
+    if (protocol !== 'http:' && protocol !== 'https:') throw refused('a callback must be http or https');
+    if (username !== '') throw refused('a callback must not carry a password');
+    const { hosts } = this.#parts;
+    if (!hosts.includes('*') && !hosts.includes(host) && !hosts.includes(hostname))
+      throw refused(`the host ${hostname} is not among those that may be called back`);
+  }
+
+  /** Before the call is accepted, so that no accepted call forgets it. */
+  register(invocationId: string, url: string): void {
+    this.#parts.store.put({ invocationId, url });
+  }
+
+  /** The call was not accepted after all. */
+  forget(invocationId: string): void {
+    this.#parts.store.delete(invocationId);
+  }
+
+  /** The invocation has ended. */
+  onEnd(invocationId: string): void {
+    const callback = this.#parts.store.get(invocationId);
+    if (callback !== undefined) this.#begin(callback);
+  }
+
+  /** Takes up what an earlier platform owed. */
+  recover(): void {
+    for (const callback of this.#parts.store.list()) {
+      const invocation = this.#parts.find(callback.invocationId);
+      if (invocation === undefined) this.forget(callback.invocationId);
+      else if (isTerminal(invocation.status)) this.#begin(callback);
+    }
+  }
+
+  /** What is not told by now is left for the next platform. */
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#underWay);
+  }
+
+  #begin(callback: PendingCallback): void {
+    const work = this.#deliver(callback).finally(() => this.#underWay.delete(work));
+    this.#underWay.add(work);
+  }
+
+  async #deliver({ invocationId, url }: PendingCallback): Promise<void> {
+    const { log, find } = this.#parts;
+    const invocation = find(invocationId);
+    for (let tries = 1; invocation !== undefined && !this.#stopping.signal.aborted; tries++) {
+      try {
+        const status = await this.#post(url, invocation);
+        if (status < 500) {
+          log('info', 'called-back', { invocationId, status, tries });
+          break;
+        }
+        throw new Error(`it was answered ${status}`);
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return;
+        log('warn', 'not-called-back', { invocationId, tries, error: messageOf(error) });
+        if (tries >= TRIES) break;
+        await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+      }
+    }
+    if (!this.#stopping.signal.aborted) this.forget(invocationId);
+  }
+
+  async #post(url: string, invocation: Invocation): Promise<number> {
+    const { outcome, startedAtMs, finishedAtMs } = invocation;
+    const reply = outcome?.ok ? replyOf(outcome.reply) : undefined;
+    const headers = new Headers();
+    const kept = endToEnd(reply?.headers ?? [], ['content-length', 'set-cookie']);
+    for (let at = 0; at < kept.length; at += 2) headers.append(kept[at] ?? '', kept[at + 1] ?? '');
+    const seconds = ((finishedAtMs ?? 0) - (startedAtMs ?? finishedAtMs ?? 0)) / 1000;
+    headers.set('X-Call-Id', invocation.invocationId);
+    headers.set('X-Duration-Seconds', seconds.toFixed(6));
+    headers.set('X-Function-Status', String(reply?.status ?? statusOf(invocation)));
+    headers.set('X-Function-Name', this.#parts.nameOf(invocation.functionId));
+    headers.set('User-Agent', this.#parts.userAgent);
+    const response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: new Uint8Array(reply?.body ?? []),
+      // Where it leads was not checked.
+      redirect: 'manual',
+      signal: AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(PATIENCE_MS)]),
+    });
+    await response.body?.cancel();
+    return response.status;
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    clearTimeout(timer);
+  }
+}
+
+/** The status a caller would have got, had it waited. */
+export function statusOf({ outcome }: Invocation): number {
+  if (outcome === undefined) return 503;
+  return outcome.ok ? replyOf(outcome.reply).status : outcome.error.status;
+}
+
+function refused(reason: string): PlatformError {
+  return new PlatformError('INVALID_REQUEST', `X-Callback-Url: ${reason}.`);
+}
