@@ -8,6 +8,8 @@ if ! need redis-server || ! need bwrap || [ ! -d /usr/lib/postgresql ]; then
 fi
 redis-server --version
 bwrap --version
+# Tests of Python handlers are left out without it; here that is a failure too.
+python3 -c 'import sys; assert sys.version_info >= (3, 11), sys.version; print(sys.version)'
 # The tests inside a sandbox are left out where it does not work; here that is a failure, not a choice.
 bwrap --ro-bind / / --unshare-all true
 # Azure's storage emulator. Its newest release is pinned; kept out of package.json, since it brings 190 MB along.

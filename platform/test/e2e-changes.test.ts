@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { type E2eClient, e2eClient, NODE, PYTHON } from './support/e2e.js';
+import { type E2eClient, e2eClient, NODE } from './support/e2e.js';
 import { eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 
 /** Tells what it finds around itself. */
@@ -222,8 +222,8 @@ describe('a platform that starts again', () => {
     const first = await testPlatform({ dataDir });
     const before = e2eClient(first);
     await before.api('POST', '/secrets', { name: 'kept', value: 'still here' });
-    const code_inline = 'import os\ndef handle(event, context):\n    return os.environ["KEPT"]\n';
-    const { id } = await before.create({ name: 'stays', runtime: PYTHON, code_inline, secrets: ['kept'] });
+    const code_inline = 'module.exports = async () => process.env.KEPT;';
+    const { id } = await before.create({ name: 'stays', runtime: NODE, code_inline, secrets: ['kept'] });
     await first.platform.close();
     await using second = await testPlatform({ dataDir });
     const after = e2eClient(second);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type E2eClient, e2eClient, PYTHON } from './support/e2e.js';
 import { type TestPlatform, testPlatform } from './support/platform.js';
+import { hasPython } from './support/python.js';
 import { zip } from './support/zip.js';
 
 const HELLO_NODE = `module.exports = async (event, context) => context.status(200).succeed('hello ' + event.body);`;
@@ -41,19 +42,20 @@ describe('a function of the E2E door', () => {
     });
   });
 
-  it.each([
-    ['node20', HELLO_NODE],
-    [PYTHON, HELLO_PYTHON],
-  ])('answers in %s, from code that came inline', async (runtime, code) => {
-    const name = `inline-${runtime.replaceAll(/[^a-z0-9]/g, '')}`;
-    const fn = await e2e.create({ name, runtime, code_inline: code });
-    const reply = await e2e.ask(name, { body: 'Ada', headers: { 'Content-Type': 'text/plain' } });
-    expect(reply).toMatchObject({ status: 200, text: 'hello Ada' });
-    expect(reply.headers.get('x-call-id')).toMatch(/^[0-9a-f-]{36}$/);
-    expect((await e2e.api('GET', `/functions/${fn.id}`)).body.invocation_count).toBe(1);
-  });
+  it.each(hasPython ? ['node20', PYTHON] : ['node20'])(
+    'answers in %s, from code that came inline',
+    async (runtime) => {
+      const code = runtime === PYTHON ? HELLO_PYTHON : HELLO_NODE;
+      const name = `inline-${runtime.replaceAll(/[^a-z0-9]/g, '')}`;
+      const fn = await e2e.create({ name, runtime, code_inline: code });
+      const reply = await e2e.ask(name, { body: 'Ada', headers: { 'Content-Type': 'text/plain' } });
+      expect(reply).toMatchObject({ status: 200, text: 'hello Ada' });
+      expect(reply.headers.get('x-call-id')).toMatch(/^[0-9a-f-]{36}$/);
+      expect((await e2e.api('GET', `/functions/${fn.id}`)).body.invocation_count).toBe(1);
+    },
+  );
 
-  it('is Failed with the reason when its code does not load', async () => {
+  it.runIf(hasPython)('is Failed with the reason when its Python does not load', async () => {
     const python = await e2e.create(
       { name: 'broken-python', runtime: PYTHON, code_inline: 'import no_such_module\n' },
       'Failed',
@@ -61,6 +63,9 @@ describe('a function of the E2E door', () => {
     expect(python.error_message).toBe(
       "the code does not load: ModuleNotFoundError: No module named 'no_such_module'",
     );
+  });
+
+  it('is Failed with the reason when its code does not load', async () => {
     const node = await e2e.create({ name: 'broken-node', code_inline: 'module.exports = {' }, 'Failed');
     expect(node.error_message).toMatch(/^the code does not load: SyntaxError: /);
     const reply = await e2e.ask('broken-node');
@@ -68,7 +73,7 @@ describe('a function of the E2E door', () => {
     expect(reply.text).toContain('SyntaxError');
   });
 
-  it('comes as an archive with more than one file', async () => {
+  it.runIf(hasPython)('comes as an archive with more than one file', async () => {
     const archive = zip([
       { name: 'handler.py', content: 'from words import GREETING\ndef handle(e, c):\n    return GREETING\n' },
       { name: 'words.py', content: 'GREETING = "from the archive"\n' },

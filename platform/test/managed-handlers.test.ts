@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { type E2eClient, e2eClient, NODE, PYTHON } from './support/e2e.js';
 import { type TestPlatform, testPlatform } from './support/platform.js';
+import { hasPython } from './support/python.js';
 import { zip } from './support/zip.js';
 
 let server: TestPlatform;
@@ -15,7 +16,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 
 const json = { 'Content-Type': 'application/json' };
 
-describe('a Python handler', () => {
+describe.runIf(hasPython)('a Python handler', () => {
   beforeAll(async () => {
     const code_inline = `
 import asyncio, json

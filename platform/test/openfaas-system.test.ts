@@ -154,8 +154,9 @@ describe('the OpenFaaS door', () => {
     });
     await faas.ready('uploaded');
     expect((await faas.call('/function/uploaded', { body: 'it\n' })).text).toBe('got it\n');
-    const handler = zip([{ name: 'handler.py', content: 'def handle(e, c):\n    return e.path\n' }]);
-    await faas.deploy({ service: 'managed', image: 'python3.11', code_archive: handler.toString('base64') });
+    const path = 'module.exports = async (event) => event.path;';
+    const handler = zip([{ name: 'handler.js', content: path }]);
+    await faas.deploy({ service: 'managed', image: 'node20', code_archive: handler.toString('base64') });
     await faas.ready('managed');
     expect((await faas.call('/function/managed/a/b')).text).toBe('/a/b');
     for (const functionName of ['uploaded', 'managed'])

@@ -6,11 +6,12 @@ import { openSandbox } from '../src/runtimes/sandbox.js';
 import { e2eClient, NODE, PYTHON } from './support/e2e.js';
 import { openFaasClient } from './support/openfaas.js';
 import { eventually, tempFolder, testPlatform } from './support/platform.js';
+import { hasPython } from './support/python.js';
 import { zip } from './support/zip.js';
 
 const hasSandbox = typeof (await openSandbox()) !== 'string';
 
-describe.runIf(hasSandbox)('web functions in the sandbox', () => {
+describe.runIf(hasSandbox && hasPython)('web functions in the sandbox', () => {
   it('answer, read their secrets at the usual places, and reach nothing else', async () => {
     await using server = await testPlatform({ isolation: 'required' });
     const e2e = e2eClient(server);
@@ -96,8 +97,8 @@ describe('a data folder that lies deep', () => {
     const e2e = e2eClient(server);
     await e2e.create({
       name: 'deep',
-      runtime: PYTHON,
-      code_inline: 'def handle(e, c):\n    return "deep"\n',
+      runtime: NODE,
+      code_inline: 'module.exports = async () => "deep";',
     });
     expect((await e2e.ask('deep')).text).toBe('deep');
   });
