@@ -70,7 +70,9 @@ function install({ path }) {
 
 /** What names types of an optional peer: its users have it. */
 function needsPeers(subpath) {
-  return subpath.startsWith('./aws-lambda') || subpath === './objects';
+  return (
+    ['./aws-lambda', './gcp-functions'].some((room) => subpath.startsWith(room)) || subpath === './objects'
+  );
 }
 
 function installPeers() {
