@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
-import { CloudFunctionExecutor } from '../../src/executors/gcp-functions/index.js';
 import { PROJECT, REGION } from '../fakes/gcp-functions.js';
-import { artifact, bench, callOf, failureOf, foreignArtifact, otherArtifact } from './setup.js';
+import { artifact, bench, failureOf, otherArtifact } from './setup.js';
 
 const jobs = [defineJob({ id: 1, name: 'echo', codec: 'bytes', handler: (input: Uint8Array) => input })];
 const FIRST_DEPLOY = ['GenerateUploadUrl', 'PUT upload', 'CreateFunction'];
@@ -264,106 +263,5 @@ describe('a deploy', () => {
     const before = it.fake.writes().length;
     await it.deploy(1, { gcp: { invokers } });
     expect(it.fake.writes()).toHaveLength(before);
-  });
-});
-
-describe('the rest of its life', () => {
-  it('lists all pages, and only functions of ours', async () => {
-    await using it = await bench({ jobs });
-    await it.deploy(1);
-    const made = it.fake.functionNamed('jobferry-job-1') ?? {};
-    for (let n = 0; n < 230; n += 1) {
-      const name = `projects/${PROJECT}/locations/${REGION}/functions/other-${n}`;
-      it.fake.functions.set(name, { ...made, name, labels: {} });
-    }
-    await it.deploy(2);
-    expect((await it.executor.listDeployments()).map(({ jobId }) => jobId)).toEqual([1, 2]);
-    expect(it.fake.operations.filter((one) => one === 'ListFunctions')).toHaveLength(3);
-  });
-
-  it('undeploys twice and waits for the end: origin-defects: the operation was not awaited', async () => {
-    await using it = await bench({ jobs });
-    await it.deploy(1);
-    await it.executor.undeployJob(1);
-    expect(it.fake.functions.size).toBe(0);
-    await it.executor.undeployJob(1);
-    expect(await it.executor.getDeployment(1)).toBeUndefined();
-  });
-
-  it('tells states apart: origin-defects: health ignored the state', async () => {
-    await using it = await bench({ jobs });
-    expect(await it.executor.healthCheck(1)).toEqual({ status: 'missing' });
-    await it.deploy(1);
-    const fn = it.fake.functionNamed('jobferry-job-1') ?? {};
-    for (const state of ['DEPLOYING', 'FAILED', 'UNKNOWN']) {
-      fn['state'] = state;
-      expect(await it.executor.healthCheck(1)).toEqual({ status: 'unhealthy', reason: `state ${state}` });
-    }
-    it.fake.fault('GetFunction', { code: 7, message: 'no' });
-    expect(await failureOf(it.executor.healthCheck(1))).toMatchObject({ code: 'AUTH' });
-  });
-
-  it('warms without a run of the job; whole ids, not eight bits: origin-defects', async () => {
-    await using it = await bench({ jobs });
-    await it.deploy(300);
-    expect(await it.executor.warm(300, 3)).toBe(3);
-    expect(it.fake.http.executions.size).toBe(0);
-    expect(await failureOf(it.executor.warm(44))).toMatchObject({ code: 'NOT_FOUND' });
-  });
-
-  it('does not ping a package without the entry: a ping would run it', async () => {
-    await using it = await bench({ jobs });
-    await it.executor.deployJob(1, foreignArtifact);
-    const error = await failureOf(it.executor.warm(1));
-    expect(error).toMatchObject({ code: 'UNSUPPORTED', executed: 'no' });
-    await it.executor.deployJob(1, foreignArtifact, { keepWarm: 2 });
-    expect(await it.executor.warm(1, 2)).toBe(2);
-    expect(it.fake.operations).not.toContain('POST run');
-  });
-
-  it('has logs, oldest first, with a tail', async () => {
-    await using it = await bench({ jobs });
-    await it.deploy(1);
-    const calls = [callOf(1), callOf(1), callOf(1)];
-    const { callContext } = await import('../../src/core/scope.js');
-    for (const call of calls) await it.executor.invoke(call, callContext());
-    const read = async (options = {}) => {
-      const lines: string[] = [];
-      for await (const { message, stream } of it.executor.logs(1, options))
-        lines.push(`${stream} ${message}`);
-      return lines;
-    };
-    expect(await read()).toEqual(calls.map(({ callId }) => `stdout ran ${callId}`));
-    expect(await read({ tail: 2 })).toEqual(calls.slice(1).map(({ callId }) => `stdout ran ${callId}`));
-  });
-
-  it('asks once more with a fresh token after UNAUTHENTICATED is not needed: a refusal says what to check', async () => {
-    await using it = await bench({ jobs });
-    it.fake.fault('GetFunction', { code: 16, message: 'invalid credentials' });
-    const error = await failureOf(it.executor.healthCheck(1));
-    expect(error).toMatchObject({ code: 'AUTH', executed: 'no' });
-    expect(error.message).toContain('refused the credentials');
-  });
-});
-
-describe('options', () => {
-  it.each([
-    [{ region: REGION }, 'needs `project`'],
-    [{ project: PROJECT }, 'needs `region`'],
-    [{ project: PROJECT, region: REGION, colour: 1 }, 'has no option `colour`'],
-    [{ project: PROJECT, region: REGION, endpoint: 'http://localhost:1' }, '`endpoint` must be https'],
-    [{ project: PROJECT, region: REGION, pollMs: 0 }, '`pollMs` must be an integer of 1 or more'],
-  ])('%j is refused', (options, text) => {
-    const { GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT } = process.env;
-    delete process.env['GOOGLE_CLOUD_PROJECT'];
-    delete process.env['GCLOUD_PROJECT'];
-    expect(() => new CloudFunctionExecutor(options as never)).toThrow(text);
-    if (GOOGLE_CLOUD_PROJECT !== undefined) process.env['GOOGLE_CLOUD_PROJECT'] = GOOGLE_CLOUD_PROJECT;
-    if (GCLOUD_PROJECT !== undefined) process.env['GCLOUD_PROJECT'] = GCLOUD_PROJECT;
-  });
-
-  it('a name Google does not take is refused', async () => {
-    await using it = await bench({}, { functionName: () => 'Bad_Name' });
-    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'CONFIG' });
   });
 });

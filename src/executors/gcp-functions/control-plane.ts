@@ -178,12 +178,16 @@ export class ControlPlane {
     );
     if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no' });
     const client = await this.#open(sdk);
-    try {
-      // Repeating is decided here, by what the error means.
-      const options = { timeout: REQUEST_TIMEOUT_MS, retry: null, signal: scope.signal };
-      return await work(client, options as never, sdk);
-    } catch (thrown) {
-      throw this.#explain(thrown, functionName, scope);
+    // Repeating is decided here, by what the error means.
+    const options = { timeout: REQUEST_TIMEOUT_MS, retry: null, signal: scope.signal } as never;
+    for (let isRenewed = false; ; isRenewed = true) {
+      try {
+        return await work(client, options, sdk);
+      } catch (thrown) {
+        if (isRenewed || statusName((thrown as { code?: unknown }).code) !== 'UNAUTHENTICATED')
+          throw this.#explain(thrown, functionName, scope);
+        await this.#tokens.forgetAccess();
+      }
     }
   }
 

@@ -2,7 +2,7 @@
 import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
 import { isTransient, untilItWorks } from '../shared/control-retry.js';
-import type { HttpReply } from '../shared/http.js';
+import type { HttpReply, HttpRequest } from '../shared/http.js';
 import { isObject, parseObject } from '../shared/json.js';
 import type { Origins } from '../shared/origins.js';
 import type { Place } from '../shared/transport-error.js';
@@ -90,27 +90,33 @@ export class Rest {
     scope: CallScope,
   ): Promise<Readonly<Record<string, unknown>>> {
     const place = { provider: PROVIDER, functionName, origin: url.origin };
+    const request = {
+      origin: url.origin,
+      method,
+      path: `${url.pathname}${url.search}`,
+      body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
+      maxReplyBytes: MAX_REPLY_BYTES,
+    };
     return this.#repeat(scope, async () => {
-      const headers = [
-        'authorization',
-        `Bearer ${await this.#tokens.access()}`,
-        'accept',
-        'application/json',
-      ];
-      if (body !== undefined) headers.push('content-type', 'application/json');
-      const request = {
-        origin: url.origin,
-        method,
-        path: `${url.pathname}${url.search}`,
-        headers,
-        body: body === undefined ? undefined : Buffer.from(JSON.stringify(body)),
-        maxReplyBytes: MAX_REPLY_BYTES,
-      };
-      const reply = await this.#send(request, place, scope);
+      let reply = await this.#authorized(request, place, scope);
+      if (reply.status === 401) {
+        await this.#tokens.forgetAccess();
+        reply = await this.#authorized(request, place, scope);
+      }
       const fields = parseObject(reply.body);
       if (reply.status >= 200 && reply.status < 300 && fields !== undefined) return fields;
       throw restError(reply, place);
     });
+  }
+
+  async #authorized(
+    request: Omit<HttpRequest, 'headers'>,
+    place: Place,
+    scope: CallScope,
+  ): Promise<HttpReply> {
+    const headers = ['authorization', `Bearer ${await this.#tokens.access()}`, 'accept', 'application/json'];
+    if (request.body !== undefined) headers.push('content-type', 'application/json');
+    return this.#send({ ...request, headers }, place, scope);
   }
 
   #repeat<Output>(scope: CallScope, work: () => Promise<Output>): Promise<Output> {
@@ -128,7 +134,7 @@ export class Rest {
   }
 
   /** A request that broke off: nothing here runs a function. */
-  #send(request: Parameters<Origins['send']>[0], place: Place, scope: CallScope): Promise<HttpReply> {
+  #send(request: HttpRequest, place: Place, scope: CallScope): Promise<HttpReply> {
     return this.#origins.send(request, place, scope).catch((failure: unknown) => {
       if (!FaasError.is(failure)) throw failure;
       const lost = failure.code === 'PROTOCOL' || isTransient(failure);

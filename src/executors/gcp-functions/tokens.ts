@@ -36,6 +36,12 @@ export class Tokens {
     throw explain('an access token', new Error('there is none'));
   }
 
+  /** The next access token is a new one: Google has refused the one that is kept. */
+  async forgetAccess(): Promise<void> {
+    const client = await (await this.auth()).getClient();
+    client.credentials = { ...client.credentials, access_token: null, expiry_date: null };
+  }
+
   /** An ID token for exactly this audience; undefined when it has to be fetched first. */
   identityNow(audience: string): string | undefined {
     const token = this.#identity.get(audience);
