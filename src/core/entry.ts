@@ -18,12 +18,7 @@ export async function runJob(
 ): Promise<Uint8Array> {
   const input = decodeInput(job, call.args);
   const output = await runHandler(job, input, jobContext(call, job.name, context), provider);
-  const what = `The output of job "${job.name}"`;
-  try {
-    return encodeWith(job.codec.output, output, what);
-  } catch (cause) {
-    throw FaasError.is(cause) ? cause.with({ code: 'FUNCTION_ERROR', executed: 'yes' }) : cause;
-  }
+  return encodeOutput(job, output);
 }
 
 /**
@@ -40,13 +35,13 @@ export async function* runJobStream(
   const input = decodeInput(job, call.args);
   const output = await runHandler(job, input, jobContext(call, job.name, context), provider);
   if (!isAsyncIterable(output)) {
-    yield encodeWith(job.codec.output, output, `The output of job "${job.name}"`);
+    yield encodeOutput(job, output);
     return;
   }
   try {
     yield* output;
   } catch (thrown) {
-    throw functionError(thrown, { provider, functionName: job.name });
+    throw functionError(thrown, { provider, functionName: job.name }, context);
   }
 }
 
@@ -76,7 +71,16 @@ export async function runHandler(
   try {
     return await handler(checked, context);
   } catch (thrown) {
-    throw functionError(thrown, { provider, functionName: job.name });
+    throw functionError(thrown, { provider, functionName: job.name }, context);
+  }
+}
+
+/** @throws {FaasError} FUNCTION_ERROR for a value the codec does not take: the handler has run by then. */
+export function encodeOutput(job: AnyJob, output: unknown): Uint8Array {
+  try {
+    return encodeWith(job.codec.output, output, `The output of job "${job.name}"`);
+  } catch (cause) {
+    throw FaasError.is(cause) ? cause.with({ code: 'FUNCTION_ERROR', executed: 'yes' }) : cause;
   }
 }
 

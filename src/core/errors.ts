@@ -129,17 +129,24 @@ export function remoteError(thrown: unknown): RemoteError {
 }
 
 /**
- * Turns whatever a handler threw into a FUNCTION_ERROR that says the function ran.
- * A FaasError passes unchanged: the handler knew what it said.
+ * Turns whatever a handler threw into a FUNCTION_ERROR that says the function ran. That holds for a FaasError too: an
+ * executor which the handler called may say `executed: no`, but the handler itself was running, and nobody may run it
+ * again because of that. Only the reason of the call's own `signal` keeps its code: this call timed out or was cancelled.
  */
-export function functionError(thrown: unknown, where: { provider: string; functionName: string }): FaasError {
-  if (FaasError.is(thrown)) return thrown;
+export function functionError(
+  thrown: unknown,
+  where: { provider: string; functionName: string },
+  call: { readonly signal: AbortSignal },
+): FaasError {
+  const { provider, functionName } = where;
+  if (FaasError.is(thrown) && call.signal.reason === thrown) return thrown.with({ executed: 'yes' });
   const remote = remoteError(thrown);
   return new FaasError({
-    ...where,
+    provider,
+    functionName,
     code: 'FUNCTION_ERROR',
     executed: 'yes',
-    message: `${where.functionName} failed on ${where.provider}: ${remote.name}: ${remote.message}`,
+    message: `${functionName} failed on ${provider}: ${remote.name}: ${remote.message}`,
     remote,
     cause: thrown,
   });

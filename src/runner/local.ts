@@ -4,6 +4,7 @@
  */
 import { encodeWith } from '../core/codec.js';
 import { type AnyJob, type JobHandler, jobContext } from '../core/define-job.js';
+import { encodeOutput } from '../core/entry.js';
 import { functionError } from '../core/errors.js';
 import type { CallContext, FaasInvoker, ProviderLimits } from '../core/executor.js';
 import type { CallMetrics, JobCall, JobId, JobResult, Metadata } from '../core/job.js';
@@ -78,7 +79,7 @@ export class LocalResult implements JobResult {
 
   get result(): Uint8Array {
     const { job } = this.#call;
-    return encodeWith(job.codec.output, this.value, `The output of job "${job.name}"`);
+    return encodeOutput(job, this.value);
   }
 }
 
@@ -114,7 +115,7 @@ async function runValidated(call: RunnerCall, context: CallContext): Promise<Job
 function run(call: RunnerCall, input: unknown, context: CallContext): Promise<LocalResult> {
   const { job } = call;
   const failed = (thrown: unknown): never => {
-    throw functionError(thrown, { provider: LOCAL, functionName: job.name });
+    throw functionError(thrown, { provider: LOCAL, functionName: job.name }, context);
   };
   try {
     const answer = (job.handler as JobHandler<unknown, unknown>)(input, jobContext(call, job.name, context));

@@ -3,7 +3,7 @@ import { inspect as show } from 'node:util';
 import type { FaasError } from '../core/errors.js';
 import { callContext } from '../core/scope.js';
 import { cancelReason, contractCall, failureOf, invoke, pause, toText } from './contract-calls.js';
-import { CONTRACT_FAILURE, CONTRACT_IDS } from './contract-jobs.js';
+import { CONTRACT_FAILURE, CONTRACT_IDS, PASS_ON_A_REFUSAL } from './contract-jobs.js';
 import type { Bench, ContractCase } from './contract-types.js';
 
 const { echo, fail, hang, unknown } = CONTRACT_IDS;
@@ -28,6 +28,14 @@ export const failureCases: readonly ContractCase[] = [
       const error = await failureOf(invoke(bench, contractCall(fail)));
       expectFacts(bench, error, 'FUNCTION_ERROR', ['yes']);
       bench.expect(typeof error.provider).toBe('string');
+    },
+  },
+  {
+    title: 'a handler that passes on the refusal of somebody else did run',
+    jobs: [fail],
+    run: async (bench) => {
+      const error = await failureOf(invoke(bench, contractCall(fail, PASS_ON_A_REFUSAL)));
+      expectFacts(bench, error, 'FUNCTION_ERROR', ['yes']);
     },
   },
   {

@@ -1,5 +1,6 @@
 /** The small jobs the executor contract runs. Deploy this very file to the executor under test. */
 import { type AnyJob, defineJob, type JobContext } from '../core/define-job.js';
+import { FaasError } from '../core/errors.js';
 
 const toBytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const toText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
@@ -38,12 +39,18 @@ export const echo = defineJob({
   handler: (input: Uint8Array): Uint8Array => input,
 });
 
-/** Throws a TypeError whose text holds nothing of the input. */
+/** What `fail` is told to pass on a refusal, as of an executor that the handler itself called. */
+export const PASS_ON_A_REFUSAL = 'refusal';
+
+/** Throws a TypeError whose text holds nothing of the input, or the refusal that it is asked for. */
 export const fail = defineJob({
   id: CONTRACT_IDS.fail,
   name: 'contract-fail',
   codec: 'bytes',
-  handler: (_input: Uint8Array): Uint8Array => {
+  handler: (input: Uint8Array): Uint8Array => {
+    if (toText(input) === PASS_ON_A_REFUSAL) {
+      throw new FaasError({ code: 'THROTTLED', executed: 'no', message: 'somebody else is busy' });
+    }
     throw new TypeError(CONTRACT_FAILURE.message);
   },
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { bytesCodec, jsonCodec } from '../../src/core/codec.js';
 import { addDeadline, type Expiring, removeDeadline } from '../../src/core/deadlines.js';
 import { defineJob } from '../../src/core/define-job.js';
-import { runJob } from '../../src/core/entry.js';
+import { runJob, runJobStream } from '../../src/core/entry.js';
 import { FaasError, functionError } from '../../src/core/errors.js';
 import { checkJobId, nextAttempt } from '../../src/core/job.js';
 import {
@@ -45,16 +45,29 @@ describe('FaasError', () => {
     expect(inspect(second)).toContain('for the test');
   });
 
-  it('a handler error becomes FUNCTION_ERROR; a FaasError a handler throws stays what it is', () => {
+  it('what a handler throws becomes a FUNCTION_ERROR that ran, whatever it says of itself', () => {
     const where = { provider: 'p', functionName: 'f' };
-    expect(functionError(new TypeError('bad'), where)).toMatchObject({
+    const call = callContext();
+    expect(functionError(new TypeError('bad'), where, call)).toMatchObject({
       code: 'FUNCTION_ERROR',
       executed: 'yes',
       message: 'f failed on p: TypeError: bad',
       remote: { name: 'TypeError' },
     });
-    const own = error('UNAVAILABLE', 'no');
-    expect(functionError(own, where)).toBe(own);
+    const refusal = error('UNAVAILABLE', 'no');
+    expect(functionError(refusal, where, call)).toMatchObject({
+      code: 'FUNCTION_ERROR',
+      executed: 'yes',
+      cause: refusal,
+    });
+  });
+
+  it('a handler that gives up because its call is over passes the reason on, and did run', () => {
+    const call = callContext();
+    const reason = error('CANCELLED', 'maybe');
+    call.cancel(reason);
+    const failure = functionError(reason, { provider: 'p', functionName: 'f' }, call);
+    expect(failure).toMatchObject({ code: 'CANCELLED', executed: 'yes' });
   });
 });
 
@@ -107,6 +120,25 @@ describe('what a handler gets beside its input', () => {
     const left = JSON.parse(Buffer.from(await runJob(job, whole, scope, 'test')).toString());
     expect(left).toBeGreaterThan(50_000);
     expect(left).toBeLessThanOrEqual(60_000);
+  });
+});
+
+describe('an output that cannot be encoded', () => {
+  it('is a FUNCTION_ERROR that ran, in one piece and as a stream', async () => {
+    const job = defineJob({ id: 1, name: 'loop', handler: () => 1n });
+    const args = Buffer.from('null');
+    const whole = {
+      jobId: 1,
+      args,
+      callId: 'c',
+      attempt: 1,
+      metadata: {},
+      deadline: Infinity,
+      idempotent: false,
+    };
+    const ran = { code: 'FUNCTION_ERROR', executed: 'yes' };
+    await expect(runJob(job, whole, callContext(), 'test')).rejects.toMatchObject(ran);
+    await expect(runJobStream(job, whole, callContext(), 'test').next()).rejects.toMatchObject(ran);
   });
 });
 

@@ -57,6 +57,22 @@ describe('every accepted job ends in one outcome', () => {
     });
   });
 
+  it('failed: a handler that passes on the refusal of an executor it called is not run again for that', async () => {
+    let runs = 0;
+    const charge = defineJob({
+      id: 1,
+      name: 'charge',
+      handler: () => {
+        runs += 1;
+        throw failure('THROTTLED', 'no');
+      },
+    });
+    const [outcome] = await run(charge, [charge.call()]);
+    expect(outcome).toMatchObject({ status: 'failed', attempts: 1 });
+    expect(outcome?.error).toMatchObject({ code: 'FUNCTION_ERROR', executed: 'yes' });
+    expect(runs).toBe(1);
+  });
+
   it('failed: something thrown that is no Error', async () => {
     const bad = defineJob({ id: 1, name: 'bad', handler: () => Promise.reject('a string') });
     const [outcome] = await run(bad, [bad.call()]);
