@@ -1,15 +1,16 @@
 /** What a deploy asks for, checked before anything is created: honoured by Lambda, or refused by name. */
 import type { FunctionCode, UpdateFunctionConfigurationCommandInput } from '@aws-sdk/client-lambda';
-import { FaasError, type FaasErrorCode } from '../../core/errors.js';
-import type { Artifact, FunctionConfig, NumberRange } from '../../core/executor.js';
+import type { Artifact, NumberRange } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
+import { ConfigCheck } from '../shared/config-check.js';
 import { indexZip } from '../shared/zip-index.js';
+import { environment } from './environment.js';
+import { checkLabels } from './labels.js';
 import {
   EPHEMERAL_STORAGE_MB,
   EVENT_AGE_SECS,
   EVENT_RETRIES,
   MAX_DIRECT_ZIP_BYTES,
-  MAX_ENVIRONMENT_BYTES,
   MAX_UNZIPPED_BYTES,
 } from './limits.js';
 import {
@@ -19,7 +20,6 @@ import {
   PROVIDER,
   type Settings,
 } from './options.js';
-import { SECRETS_VARIABLE } from './secrets.js';
 
 /** The settings of a function that one call of the API replaces, complete: what is left out would stay as it was. */
 export type Configuration = {
@@ -68,9 +68,6 @@ export interface FunctionSpec {
 
 /** Marks a package made for this executor, whose handler knows warm pings and secrets. */
 export const ENTRY_MARK = 'jobferry-lambda.json';
-/** Tells a function of ours, and its job, in every list. */
-export const JOB_ID_VARIABLE = 'JOBFERRY_JOB_ID';
-export const ENTRY_VARIABLE = 'JOBFERRY_ENTRY';
 
 const FIELDS: ReadonlySet<string> = new Set<keyof LambdaFunctionConfig>([
   'memoryMb',
@@ -109,23 +106,18 @@ export function functionSpec(
   partial: Partial<LambdaFunctionConfig>,
 ): FunctionSpec {
   const functionName = functionNameOf(settings, jobId);
-  const refuse = (code: FaasErrorCode, why: string): never => {
-    const message = `${functionName} was not deployed: ${why}.`;
-    throw new FaasError({ code, executed: 'no', provider: PROVIDER, functionName, message });
-  };
+  const check = new ConfigCheck(PROVIDER, functionName);
   for (const field of Object.keys(partial)) {
-    if (!FIELDS.has(field)) refuse('UNSUPPORTED', `Lambda has no \`${field}\`. Leave it out`);
+    if (!FIELDS.has(field)) check.refuse('UNSUPPORTED', `Lambda has no \`${field}\`. Leave it out`);
   }
   const aws: AwsFunctionOptions = { ...settings.aws, ...partial.aws };
   for (const field of Object.keys(aws)) {
     if (!AWS_FIELDS.has(field))
-      refuse('UNSUPPORTED', `\`aws\` has no \`${field}\`. Known: ${[...AWS_FIELDS].join(', ')}`);
+      check.refuse('UNSUPPORTED', `\`aws\` has no \`${field}\`. Known: ${[...AWS_FIELDS].join(', ')}`);
   }
   const { memoryMb = 512, timeoutSecs = 300, maxConcurrency, keepWarm = 0, labels = {} } = partial;
   const inRange = (field: string, value: number | undefined, range: NumberRange | undefined) => {
-    if (value === undefined || range === undefined) return;
-    if (Number.isInteger(value) && value >= range.min && value <= range.max) return;
-    refuse('CONFIG', `\`${field}\` is ${String(value)}: use an integer from ${range.min} to ${range.max}`);
+    if (value !== undefined) check.inRange(field, value, range);
   };
   inRange('memoryMb', memoryMb, settings.limits.memoryMb);
   inRange('timeoutSecs', timeoutSecs, settings.limits.timeoutSecs);
@@ -135,16 +127,16 @@ export function functionSpec(
   inRange('aws.eventRetries', aws.eventRetries, EVENT_RETRIES);
   inRange('aws.eventMaxAgeSecs', aws.eventMaxAgeSecs, EVENT_AGE_SECS);
   if (keepWarm > 0 && settings.alias === undefined) {
-    refuse(
+    check.refuse(
       'CONFIG',
       '`keepWarm` needs the executor option `alias`: AWS keeps instances of a version, never of $LATEST',
     );
   }
   if (aws.role === undefined)
-    refuse('CONFIG', '`aws.role` is missing: the ARN of the role the function runs as');
-  if ((aws.layers?.length ?? 0) > 5) refuse('CONFIG', '`aws.layers` has more than five layers');
-  checkLabels(labels, refuse);
-  const kind = packageKind(artifact, settings, aws, refuse);
+    check.refuse('CONFIG', '`aws.role` is missing: the ARN of the role the function runs as');
+  if ((aws.layers?.length ?? 0) > 5) check.refuse('CONFIG', '`aws.layers` has more than five layers');
+  checkLabels(labels, check);
+  const kind = packageKind(artifact, settings, aws, check);
   return {
     jobId,
     functionName,
@@ -160,7 +152,7 @@ export function functionSpec(
       Description: `jobferry job ${jobId}`,
       Timeout: timeoutSecs,
       MemorySize: memoryMb,
-      Environment: { Variables: environment(jobId, partial, kind.hasEntry, refuse) },
+      Environment: { Variables: environment(jobId, partial, kind.hasEntry, check) },
       VpcConfig: {
         SubnetIds: [...(aws.vpc?.subnetIds ?? [])],
         SecurityGroupIds: [...(aws.vpc?.securityGroupIds ?? [])],
@@ -179,23 +171,21 @@ export function functionSpec(
   };
 }
 
-type Refuse = (code: FaasErrorCode, why: string) => never;
-
-function packageKind(artifact: Artifact, settings: Settings, aws: AwsFunctionOptions, refuse: Refuse) {
+function packageKind(artifact: Artifact, settings: Settings, aws: AwsFunctionOptions, check: ConfigCheck) {
   if (artifact.bytes.length > MAX_DIRECT_ZIP_BYTES && settings.upload === undefined) {
     const sizes = `the package has ${artifact.bytes.length} bytes, and ${MAX_DIRECT_ZIP_BYTES} fit into a request`;
-    refuse('PAYLOAD_TOO_LARGE', `${sizes}. Name a bucket in the executor option \`upload\``);
+    check.refuse('PAYLOAD_TOO_LARGE', `${sizes}. Name a bucket in the executor option \`upload\``);
   }
   const { names, unzippedBytes } = indexZip(artifact.bytes);
   if (unzippedBytes > MAX_UNZIPPED_BYTES) {
-    refuse(
+    check.refuse(
       'PAYLOAD_TOO_LARGE',
       `the package has ${unzippedBytes} bytes unpacked, the limit is ${MAX_UNZIPPED_BYTES}`,
     );
   }
   const hasEntry = names.has(ENTRY_MARK);
   if (aws.streaming && !(hasEntry && aws.handler === undefined)) {
-    refuse(
+    check.refuse(
       'UNSUPPORTED',
       '`aws.streaming` needs the handler that packageHandler makes for the target aws-lambda. Package it so, and leave `aws.handler` out',
     );
@@ -204,77 +194,19 @@ function packageKind(artifact: Artifact, settings: Settings, aws: AwsFunctionOpt
     return { runtime: 'nodejs24.x', handler: aws.streaming ? 'index.stream' : 'index.handler', hasEntry };
   }
   if (!names.has('bootstrap') && (aws.runtime === undefined || aws.handler === undefined)) {
-    refuse(
+    check.refuse(
       'CONFIG',
       'the package holds neither `index.mjs` nor `bootstrap`. Name `aws.runtime` and `aws.handler`',
     );
   }
   // A bundle for platforms that have Node.js on their PATH, which AWS's bare runtimes do not.
   if (names.has('faas.json') && aws.runtime === undefined) {
-    refuse(
+    check.refuse(
       'CONFIG',
       'the package was not made for Lambda. Use packageHandler with target "aws-lambda", or name `aws.runtime`',
     );
   }
   return { runtime: 'provided.al2023', handler: 'bootstrap', hasEntry };
-}
-
-/** Two characters at least: the API’s own pattern. */
-const ENVIRONMENT_NAME = /^[a-zA-Z][a-zA-Z0-9_]+$/;
-
-function environment(
-  jobId: JobId,
-  { env = {}, secrets = {} }: Partial<FunctionConfig>,
-  hasEntry: boolean,
-  refuse: Refuse,
-): Record<string, string> {
-  for (const [name, value] of Object.entries(env)) {
-    if (!ENVIRONMENT_NAME.test(name)) {
-      refuse('CONFIG', `\`env\` has a name Lambda does not take: ${JSON.stringify(name.slice(0, 80))}`);
-    }
-    if (name.startsWith('JOBFERRY_')) refuse('CONFIG', `\`env.${name}\`: names with JOBFERRY_ are taken`);
-    if (typeof value !== 'string') refuse('CONFIG', `\`env.${name}\` must be a string`);
-  }
-  for (const [name, reference] of Object.entries(secrets)) {
-    if (ENVIRONMENT_NAME.test(name) && /^arn:aws[a-z-]*:(secretsmanager|ssm):/.test(reference)) continue;
-    refuse(
-      'CONFIG',
-      `\`secrets.${name}\` must be an environment name with the ARN of a Secrets Manager secret or an SSM parameter`,
-    );
-  }
-  const hasSecrets = Object.keys(secrets).length > 0;
-  if (hasSecrets && !hasEntry) {
-    refuse(
-      'UNSUPPORTED',
-      '`secrets` are fetched by the entry that packageHandler adds for the target aws-lambda, and this package has none',
-    );
-  }
-  const variables = {
-    ...env,
-    [JOB_ID_VARIABLE]: String(jobId),
-    ...(hasEntry && { [ENTRY_VARIABLE]: '1' }),
-    ...(hasSecrets && { [SECRETS_VARIABLE]: JSON.stringify(secrets) }),
-  };
-  const bytes = Buffer.byteLength(Object.entries(variables).flat().join(''));
-  if (bytes > MAX_ENVIRONMENT_BYTES) {
-    refuse(
-      'CONFIG',
-      `\`env\` takes ${bytes} bytes with what this executor adds, the limit is ${MAX_ENVIRONMENT_BYTES}`,
-    );
-  }
-  return variables;
-}
-
-function checkLabels(labels: Readonly<Record<string, string>>, refuse: Refuse): void {
-  for (const [key, value] of Object.entries(labels)) {
-    if (!/^(?!aws:|jobferry:)[\p{L}\p{N}_.:/=+\-@]{1,128}$/u.test(key)) {
-      refuse('CONFIG', `\`labels\` has a key that is no tag key: ${JSON.stringify(key.slice(0, 140))}`);
-    }
-    if (typeof value !== 'string' || value.length > 256) {
-      refuse('CONFIG', `\`labels.${key}\` must be a string of at most 256 characters`);
-    }
-  }
-  if (Object.keys(labels).join(' ').length > 256) refuse('CONFIG', '`labels` has too many or too long keys');
 }
 
 function eventSettings(aws: AwsFunctionOptions): EventSettings | undefined {

@@ -7,7 +7,8 @@ import { type CallScope, sleep } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
 import type { ControlPlane } from './control-plane.js';
 import { Deploy } from './deploy.js';
-import { functionSpec, JOB_ID_VARIABLE } from './function-spec.js';
+import { JOB_ID_VARIABLE } from './environment.js';
+import { functionSpec } from './function-spec.js';
 import { healthOf } from './function-state.js';
 import { config, functionNameOf, type LambdaFunctionConfig, PROVIDER, type Settings } from './options.js';
 

@@ -11,6 +11,39 @@ export const MAX_DIRECT_ZIP_BYTES = 50 * 1024 * 1024;
 export const MAX_UNZIPPED_BYTES = 250 * 1024 * 1024;
 /** All environment variables together, names and values. */
 export const MAX_ENVIRONMENT_BYTES = 4 * 1024;
+/** Two characters at least: the API's own pattern. */
+export const ENVIRONMENT_NAME = /^[a-zA-Z][a-zA-Z0-9_]+$/;
+/**
+ * Names that Lambda sets itself and refuses in a configuration. By name: AWS_LAMBDA_EXEC_WRAPPER and others of the
+ * prefix are the user's. "Working with Lambda environment variables" in the developer guide, as of 2026-11-20.
+ */
+export const RESERVED_ENVIRONMENT: ReadonlySet<string> = new Set([
+  'AWS_ACCESS_KEY',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_DEFAULT_REGION',
+  'AWS_EXECUTION_ENV',
+  'AWS_LAMBDA_FUNCTION_MEMORY_SIZE',
+  'AWS_LAMBDA_FUNCTION_NAME',
+  'AWS_LAMBDA_FUNCTION_VERSION',
+  'AWS_LAMBDA_INITIALIZATION_TYPE',
+  'AWS_LAMBDA_LOG_GROUP_NAME',
+  'AWS_LAMBDA_LOG_STREAM_NAME',
+  'AWS_LAMBDA_MAX_CONCURRENCY',
+  'AWS_LAMBDA_METADATA_API',
+  'AWS_LAMBDA_METADATA_TOKEN',
+  'AWS_LAMBDA_RUNTIME_API',
+  'AWS_REGION',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'LAMBDA_RUNTIME_DIR',
+  'LAMBDA_TASK_ROOT',
+  '_HANDLER',
+  '_X_AMZN_TRACE_ID',
+]);
+/** Of a resource, the user's. "Using tags on Lambda functions" in the developer guide, as of 2026-11-20. */
+export const MAX_TAGS = 50;
+export const MAX_TAG_KEY_CHARACTERS = 128;
+export const MAX_TAG_VALUE_CHARACTERS = 256;
 /** Room in an event for everything but the bytes: ids, deadline, metadata. */
 const ENVELOPE_BYTES = 64 * 1024;
 /** Bytes travel as base64: four characters for three. */

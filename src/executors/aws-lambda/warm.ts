@@ -3,7 +3,7 @@ import { FaasError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
 import { isObject, type WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
-import { ENTRY_VARIABLE } from './function-spec.js';
+import { ENTRY_VARIABLE } from './environment.js';
 import type { Invoker } from './invoke.js';
 import type { Lifecycle } from './lifecycle.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
