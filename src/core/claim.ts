@@ -109,13 +109,18 @@ function verify(
 const NAME = /^(?:[0-9a-f]{64}|stream-[0-9a-f-]{36})$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 
+/** True for a name that `putClaim` gives: in a bucket with other things, only these are swept. */
+export function isClaimName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** True for a claim that this package made: nothing else is ever looked up in a store. */
 export function isClaim(value: unknown): value is Claim {
   if (typeof value !== 'object' || value === null) return false;
   const { claim, bytes, sha256 } = value as Record<string, unknown>;
   return (
     typeof claim === 'string' &&
-    NAME.test(claim) &&
+    isClaimName(claim) &&
     Number.isSafeInteger(bytes) &&
     (bytes as number) >= 0 &&
     typeof sha256 === 'string' &&

@@ -14,7 +14,10 @@ export interface ObjectStore {
   head(key: string, options?: StoreOptions): Promise<ObjectFacts | undefined>;
   /** Twice is fine. */
   delete(key: string, options?: StoreOptions): Promise<void>;
-  /** Deletes what was written more than `olderThanSecs` ago; resolves to how many that were. */
+  /**
+   * Deletes claims, and unfinished writes of its own, that are older than `olderThanSecs`; resolves to how many that
+   * were. Whatever else lies there stays.
+   */
   sweep(olderThanSecs: number, options?: StoreOptions): Promise<number>;
 }
 

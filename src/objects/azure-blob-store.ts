@@ -1,5 +1,6 @@
 /** A container of Azure Blob Storage. */
 import type { ContainerClient } from '@azure/storage-blob';
+import { isClaimName } from '../core/claim.js';
 import type { FaasError } from '../core/errors.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
 import { type Doing, missing, storeError } from './errors.js';
@@ -91,8 +92,9 @@ export class AzureBlobStore implements ObjectStore {
     return await this.#do('listed', undefined, options, async (container, prefix, request) => {
       let swept = 0;
       for await (const { name, properties } of container.listBlobsFlat({ prefix, ...request })) {
-        if (properties.lastModified.getTime() >= before) continue;
-        await this.delete(name.slice(this.#prefix.length), options);
+        const key = name.slice(this.#prefix.length);
+        if (properties.lastModified.getTime() >= before || !isClaimName(key)) continue;
+        await this.delete(key, options);
         swept += 1;
       }
       return swept;

@@ -4,12 +4,14 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { isClaimName } from '../core/claim.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
 import { type Doing, missing, storeError } from './errors.js';
 import { checkKey } from './keys.js';
 
 /** Unfinished files begin so; `checkKey` takes no name like it. */
 const UNFINISHED = '.unfinished-';
+const UNFINISHED_NAME = /^\.unfinished-[0-9a-f-]{36}$/;
 
 export class FolderStore implements ObjectStore {
   readonly url: string;
@@ -65,6 +67,7 @@ export class FolderStore implements ObjectStore {
       throw this.#error(cause, 'listed');
     });
     for (const name of names) {
+      if (!isClaimName(name) && !UNFINISHED_NAME.test(name)) continue;
       signal?.throwIfAborted();
       const path = join(this.#folder, name);
       // Another sweeper may have been faster.

@@ -2,6 +2,7 @@
  * A bucket of Google Cloud Storage, by its JSON API (cloud.google.com/storage/docs/json_api/v1): simple uploads for
  * bytes, resumable ones for streams.
  */
+import { isClaimName } from '../core/claim.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
 import { type Doing, missing, storeError } from './errors.js';
 import { checkKey } from './keys.js';
@@ -125,8 +126,9 @@ export class GcsStore implements ObjectStore {
         items?: { name: string; updated: string }[];
       };
       for (const { name, updated } of page.items ?? []) {
-        if (Date.parse(updated) >= before) continue;
-        await this.delete(name.slice(this.#prefix.length), options);
+        const key = name.slice(this.#prefix.length);
+        if (Date.parse(updated) >= before || !isClaimName(key)) continue;
+        await this.delete(key, options);
         swept += 1;
       }
       pageToken = page.nextPageToken;

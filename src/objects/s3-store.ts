@@ -1,5 +1,6 @@
 /** An S3 bucket, or one of the many stores that speak its API. */
 import type { S3Client } from '@aws-sdk/client-s3';
+import { isClaimName } from '../core/claim.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
 import { type Doing, missing, storeError } from './errors.js';
 import { checkKey } from './keys.js';
@@ -92,7 +93,9 @@ export class S3Store implements ObjectStore {
       );
       for (const { Key, LastModified } of page.Contents ?? []) {
         if (Key === undefined || LastModified === undefined || LastModified.getTime() >= before) continue;
-        await this.delete(Key.slice(this.#prefix.length), options);
+        const key = Key.slice(this.#prefix.length);
+        if (!isClaimName(key)) continue;
+        await this.delete(key, options);
         swept += 1;
       }
       ContinuationToken = page.NextContinuationToken;

@@ -20,8 +20,19 @@ async function read(store: ObjectStore, key: string): Promise<Buffer> {
   return Buffer.concat(await Array.fromAsync(store.get(key)));
 }
 
+/** A store's way to objects that are not ours, under names which the store itself would refuse. */
+export interface Strangers {
+  put(store: ObjectStore, name: string): Promise<void>;
+  has(store: ObjectStore, name: string): Promise<boolean>;
+}
+
+/** What stands before every key. */
+export function prefixOf({ url }: ObjectStore): string {
+  return decodeURIComponent(new URL(url).pathname.slice(1));
+}
+
 /** @param reopens false where credentials come from the options alone */
-export function storeSuite(open: () => ObjectStore, reopens = true): void {
+export function storeSuite(open: () => ObjectStore, strangers: Strangers, reopens = true): void {
   it('keeps any bytes, none and many', async () => {
     const store = open();
     for (const bytes of [new Uint8Array(0), Uint8Array.of(0, 255, 13, 10), randomBytes(3 * MIB)]) {
@@ -99,15 +110,20 @@ export function storeSuite(open: () => ObjectStore, reopens = true): void {
 
   it('sweeps what is older than told, and nothing else', async () => {
     const store = open();
-    await store.put('old', Buffer.from('1'));
+    const theirs = ['payroll.xlsx', 'invoices/2024.pdf', '.profile', `archive-${'0'.repeat(64)}`];
+    for (const name of theirs) await strangers.put(store, name);
+    const old = await putClaim(store, Buffer.from('1'));
+    const oldStream = await putClaim(store, chunksOf(Buffer.from('stream'), 2));
     await new Promise((resolve) => setTimeout(resolve, 2100));
-    await store.put('new', Buffer.from('2'));
+    const young = await putClaim(store, Buffer.from('2'));
     expect(await store.sweep(3600)).toBe(0);
-    expect(await store.sweep(1)).toBeGreaterThan(0);
-    expect(await store.head('old')).toBeUndefined();
-    expect(await store.head('new')).toBeDefined();
-    await store.delete('new');
-    expect(await store.head('new')).toBeUndefined();
+    expect(await store.sweep(1)).toBe(2);
+    expect(await store.head(old.claim)).toBeUndefined();
+    expect(await store.head(oldStream.claim)).toBeUndefined();
+    expect(await store.head(young.claim)).toBeDefined();
+    for (const name of theirs) expect([name, await strangers.has(store, name)]).toEqual([name, true]);
+    await store.delete(young.claim);
+    expect(await store.head(young.claim)).toBeUndefined();
   });
 
   it('gives up when nobody waits any more', async () => {

@@ -1,6 +1,8 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   FolderStore,
@@ -14,7 +16,7 @@ import {
 import { importPeer } from '../../src/objects/peers.js';
 import { type FakeGcs, fakeGcs, TOKEN } from '../fakes/gcs.js';
 import { errorOf } from '../layers/invokers.js';
-import { storeSuite } from './store-suite.js';
+import { prefixOf, type Strangers, storeSuite } from './store-suite.js';
 
 let folder: string;
 let gcs: FakeGcs;
@@ -29,16 +31,28 @@ afterAll(async () => {
 
 describe('a folder', () => {
   let count = 0;
+  const pathOf = (url: string, name: string) => join(fileURLToPath(url), name);
+  const strangers: Strangers = {
+    async put({ url }, name) {
+      await mkdir(dirname(pathOf(url, name)), { recursive: true });
+      await writeFile(pathOf(url, name), 'theirs');
+    },
+    has: ({ url }, name) =>
+      access(pathOf(url, name)).then(
+        () => true,
+        () => false,
+      ),
+  };
   storeSuite(() => {
     count += 1;
     return new FolderStore(join(folder, String(count)));
-  });
+  }, strangers);
 
   it('shows no object before it is whole, and sweeps what a crash left', async () => {
     const path = join(folder, 'crash');
     const store = new FolderStore(path);
-    await store.put('whole', Buffer.from('1'));
-    await writeFile(join(path, '.unfinished-1'), 'half');
+    await putClaim(store, Buffer.from('1'));
+    await writeFile(join(path, `.unfinished-${randomUUID()}`), 'half');
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(await store.sweep(0.01)).toBe(2);
     expect(await readdir(path)).toEqual([]);
@@ -53,7 +67,14 @@ describe('Google Cloud Storage', () => {
       endpoint: gcs.endpoint,
       accessToken: async () => TOKEN,
     });
-  storeSuite(open, false);
+  const strangers: Strangers = {
+    async put(store, name) {
+      const object = { bytes: Buffer.from('theirs'), updated: new Date(0).toISOString() };
+      gcs.objects.set(prefixOf(store) + name, object);
+    },
+    has: async (store, name) => gcs.objects.has(prefixOf(store) + name),
+  };
+  storeSuite(open, strangers, false);
 
   it('forgets the upload of a stream that broke off', () => {
     expect(gcs.sessions.size).toBe(0);
@@ -62,7 +83,7 @@ describe('Google Cloud Storage', () => {
   it('sweeps page after page, and only under its prefix', async () => {
     const store = open();
     gcs.objects.set('of others', { bytes: Buffer.from('1'), updated: new Date(0).toISOString() });
-    for (const key of ['a', 'b', 'c', 'd', 'e']) await store.put(key, Buffer.from(key));
+    for (const text of ['a', 'b', 'c', 'd', 'e']) await putClaim(store, Buffer.from(text));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await store.sweep(0.001)).toBe(5);
     expect(gcs.objects.has('of others')).toBe(true);

@@ -3,11 +3,17 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AzureBlobStore, S3Store } from '../../src/objects/index.js';
-import { storeSuite } from '../objects/store-suite.js';
+import { AzureBlobStore, type ObjectStore, S3Store } from '../../src/objects/index.js';
+import { prefixOf, type Strangers, storeSuite } from '../objects/store-suite.js';
 import { cacheFolder, freePort, type Program, pythonWith, start } from './programs.js';
 
 let count = 0;
@@ -46,7 +52,18 @@ describe('S3, as moto has it', () => {
     await moto?.stop();
   });
 
-  storeSuite(() => new S3Store({ bucket: 'claims', prefix: prefix(), region, endpoint }));
+  const strangers: Strangers = {
+    async put(store, name) {
+      const Key = prefixOf(store) + name;
+      await client.send(new PutObjectCommand({ Bucket: 'claims', Key, Body: 'theirs' }));
+    },
+    has: (store, name) =>
+      client.send(new HeadObjectCommand({ Bucket: 'claims', Key: prefixOf(store) + name })).then(
+        () => true,
+        () => false,
+      ),
+  };
+  storeSuite(() => new S3Store({ bucket: 'claims', prefix: prefix(), region, endpoint }), strangers);
 
   it('no upload in parts is left open', async () => {
     const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'claims' }));
@@ -80,9 +97,27 @@ describe('Azure Blob Storage, as Azurite has it', () => {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   });
 
-  storeSuite(() => {
+  const connectionOf = () => {
     const connectionString = process.env['AZURE_STORAGE_CONNECTION_STRING'];
     if (connectionString === undefined) throw new Error('Azurite does not run.');
-    return new AzureBlobStore({ account, container: 'claims', prefix: prefix(), connectionString });
-  });
+    return connectionString;
+  };
+  const blobOf = (store: ObjectStore, name: string) =>
+    BlobServiceClient.fromConnectionString(connectionOf())
+      .getContainerClient('claims')
+      .getBlockBlobClient(prefixOf(store) + name);
+  const strangers: Strangers = {
+    put: async (store, name) => void (await blobOf(store, name).upload('theirs', 6)),
+    has: (store, name) => blobOf(store, name).exists(),
+  };
+  storeSuite(
+    () =>
+      new AzureBlobStore({
+        account,
+        container: 'claims',
+        prefix: prefix(),
+        connectionString: connectionOf(),
+      }),
+    strangers,
+  );
 });
