@@ -105,8 +105,46 @@ describe('a program that dies in the middle of a deploy', () => {
     it.fake.fault('PATCH tags', { status: 403 });
     await failureOf(it.executor.deployJob(1, otherArtifact));
     expect(it.site(1).resource.tags['jobferry-code-sha256']).toBe(artifact.sha256);
+    expect(await it.executor.getDeployment(1)).toMatchObject({ sha256: artifact.sha256 });
+    it.fake.fault('PATCH tags', {});
+    it.fake.fault('PATCH tags', { status: 403 });
+    await failureOf(it.executor.deployJob(1, otherArtifact));
+    expect((await it.executor.getDeployment(1))?.sha256).toBeUndefined();
     await it.executor.deployJob(1, otherArtifact);
     expect(it.fake.writes().filter((one) => one === 'POST publish')).toHaveLength(3);
+  });
+});
+
+describe('going back to what was there before a deploy that failed', () => {
+  it('publishes it again, wherever that deploy ended', async () => {
+    await using probe = await bench({ jobs });
+    await probe.deploy(1);
+    const before = probe.fake.operations.length;
+    await probe.executor.deployJob(1, otherArtifact);
+    const steps = probe.fake.operations.slice(before);
+    expect(steps.filter((one) => one === 'PATCH tags')).toHaveLength(2);
+    for (const [n, step] of steps.entries()) {
+      await using it = await bench({ jobs });
+      await it.deploy(1);
+      const dying = new AbortController();
+      it.fake.fault(step, {}, steps.slice(0, n).filter((one) => one === step).length);
+      it.fake.fault(step, { reset: 'after', run: () => dying.abort() });
+      await failureOf(it.executor.deployJob(1, otherArtifact, {}, dying.signal));
+      await using next = executorFor(it.fake);
+      expect(await next.deployJob(1, artifact)).toMatchObject({ sha256: artifact.sha256 });
+      expect(it.site(1).zip?.equals(artifact.bytes), `after ${step} (${n})`).toBe(true);
+      expect(it.site(1).resource.tags['jobferry-code-sha256']).toBe(artifact.sha256);
+    }
+  });
+
+  it('is no silent no-op after code that never got ready', async () => {
+    await using it = await bench({ jobs }, { readyTimeoutMs: 200 });
+    await it.deploy(1);
+    it.fake.fault('POST call', { status: 503, body: 'Function host is not running.' }, 10_000);
+    expect(await failureOf(it.executor.deployJob(1, otherArtifact))).toMatchObject({ code: 'UNAVAILABLE' });
+    it.fake.faults.length = 0;
+    await it.deploy(1);
+    expect(it.site(1).zip?.equals(artifact.bytes)).toBe(true);
   });
 });
 

@@ -93,7 +93,7 @@ describe('a deploy', () => {
     await it.deploy(1);
     const before = it.fake.writes().length;
     const { sha256 } = await it.executor.deployJob(1, otherArtifact);
-    expect(it.fake.writes().slice(before)).toEqual(['POST publish', 'PATCH tags']);
+    expect(it.fake.writes().slice(before)).toEqual(['PATCH tags', 'POST publish', 'PATCH tags']);
     expect(sha256).toBe(otherArtifact.sha256);
     expect((await it.executor.getDeployment(1))?.sha256).toBe(otherArtifact.sha256);
   });

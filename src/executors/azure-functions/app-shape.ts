@@ -4,7 +4,7 @@ import type { FunctionAppConfig, ManagedServiceIdentity, Site, SiteConfig } from
 import { sorted } from '../shared/config-check.js';
 import type { AppSpec } from './app-spec.js';
 
-type Tags = Readonly<Record<string, string>>;
+export type Tags = Readonly<Record<string, string>>;
 type AppSettings = Readonly<Record<string, string>>;
 
 export const CREATED_BY = 'created-by';
@@ -104,6 +104,9 @@ export function timeoutSecsOf(settings: AppSettings): number | undefined {
   if (seconds === undefined) return undefined;
   return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
 }
+
+/** While a package is on its way, and after one that never arrived: nobody knows what code the app has. */
+export const PUBLISHING_TAGS: Tags = { [CODE_SHA256]: 'publishing', [CODE_BYTES]: '' };
 
 /** What a package that has arrived is known by. */
 export function codeTags({ artifact }: AppSpec): Tags {

@@ -1,6 +1,7 @@
 /**
  * deployJob: reads what is there and writes what differs, one step after the other; the first that fails ends it. What
- * was written stays, and the next deploy goes on from there: the tag with the code's hash is written last of all.
+ * was written stays, and the next deploy goes on from there: the tag with the code's hash is written last of all, and the
+ * hash of the code before is taken away first, so that a tag never speaks of code that is not there.
  */
 import type { Site } from '@azure/arm-appservice';
 import { FaasError, type FaasErrorCode } from '../../core/errors.js';
@@ -21,8 +22,10 @@ import {
   JOB_ID,
   OURS,
   PACKAGE_URL,
+  PUBLISHING_TAGS,
   settingsOf,
   siteOf,
+  type Tags,
 } from './app-shape.js';
 import { type AppSpec, appSpec } from './app-spec.js';
 import { type Arm, absentIfMissing, GROUPS_API, WEB_API } from './arm.js';
@@ -87,12 +90,15 @@ export class Deployer {
     const { settings, isNew: hasNewSettings } = await this.#appSettings(spec, ground, scope, journal);
     journal.at('publish');
     const hasNewCode = made.tags?.[CODE_SHA256] !== spec.artifact.sha256;
-    if (hasNewCode) await this.#publish(spec, ground, made, settings, scope, journal);
+    if (hasNewCode) {
+      if (made.tags?.[CODE_SHA256] !== undefined) await this.#tag(spec, PUBLISHING_TAGS, scope);
+      await this.#publish(spec, ground, made, settings, scope, journal);
+    }
     const site = (await this.#read(appName, scope)) ?? made;
     // Each of these restarts the app. What was asked for and was there needs no waiting.
     if (hasNewCode || hasNewSettings || hasNewConfiguration || made !== before)
       await this.#untilReady(spec, site, scope, journal);
-    if (hasNewCode) await this.#tagCode(spec, scope);
+    if (hasNewCode) await this.#tag(spec, codeTags(spec), scope);
     journal.begin('done');
     return deploymentOf(
       spec.jobId,
@@ -267,11 +273,11 @@ export class Deployer {
   }
 
   /** Through the tags' own interface: another PUT of the site would restart it. */
-  async #tagCode(spec: AppSpec, scope: CallScope): Promise<void> {
+  async #tag(spec: AppSpec, tags: Tags, scope: CallScope): Promise<void> {
     const path = `${this.#arm.sitePath(spec.appName)}/providers/Microsoft.Resources/tags/default`;
     await this.#arm.request('PATCH', path, GROUPS_API, spec.appName, scope, {
       operation: 'Merge',
-      properties: { tags: codeTags(spec) },
+      properties: { tags },
     });
   }
 }

@@ -22,7 +22,7 @@ export function deploymentOf(
   } = functionAppConfig?.scaleAndConcurrency ?? {};
   const timeoutSecs = timeoutSecsOf(settings);
   const isOneCallEach = triggers?.http?.perInstanceConcurrency === 1;
-  const [sha256, bytes] = [tags[CODE_SHA256], Number(tags[CODE_BYTES])];
+  const [sha256 = '', bytes = ''] = [tags[CODE_SHA256], tags[CODE_BYTES]];
   return {
     jobId,
     functionName: appName,
@@ -31,8 +31,8 @@ export function deploymentOf(
     ...(memoryMb !== undefined && { memoryMb }),
     ...(timeoutSecs !== undefined && { timeoutSecs }),
     ...(isOneCallEach && maximumInstanceCount !== undefined && { maxConcurrency: maximumInstanceCount }),
-    ...(sha256 !== undefined && { sha256 }),
-    ...(Number.isInteger(bytes) && { artifactBytes: bytes }),
+    ...(/^[0-9a-f]{64}$/.test(sha256) && { sha256 }),
+    ...(/^\d+$/.test(bytes) && { artifactBytes: Number(bytes) }),
     ...(lastModifiedTimeUtc !== undefined && { deployedAt: lastModifiedTimeUtc.toISOString() }),
   };
 }
