@@ -10,7 +10,7 @@ export interface ObjectStore {
   put(key: string, body: ObjectBody, options?: StoreOptions): Promise<void>;
   /** Reads an object piece by piece. @throws {FaasError} NOT_FOUND when it is not there (any more) */
   get(key: string, options?: StoreOptions): AsyncIterable<Uint8Array>;
-  /** Undefined when it is not there. */
+  /** Undefined when it is not there, or when the store will not say whether it is. */
   head(key: string, options?: StoreOptions): Promise<ObjectFacts | undefined>;
   /** Twice is fine. */
   delete(key: string, options?: StoreOptions): Promise<void>;

@@ -25,7 +25,8 @@ export function storeError(
     return cancelled(signal.reason).with({ executed: 'no', message, ...(isLate && { code: 'TIMEOUT' }) });
   }
   const code = codeOf(status);
-  const message = textOf(doing, ADVICE[code] ?? reasonOf(cause));
+  const hidden = status === 403 && doing.verb === 'read' ? HIDDEN : '';
+  const message = textOf(doing, (ADVICE[code] ?? reasonOf(cause)) + hidden);
   return new FaasError({ code, executed: 'no', status, message, cause });
 }
 
@@ -35,11 +36,21 @@ export function missing(doing: Doing): FaasError {
   return new FaasError({ code: 'NOT_FOUND', executed: 'no', message });
 }
 
+/**
+ * Is a look-up that ended so an answer of "not known here"? S3 and Google say 403 of what is not there to those who
+ * may not list the bucket. Where it is a real denial, the read or write that follows fails with AUTH.
+ */
+export function isUnknown(status: number | undefined): boolean {
+  return status === 404 || status === 403;
+}
+
 const ADVICE: Partial<Record<FaasErrorCode, string>> = {
   AUTH: 'the credentials are missing, wrong, or lack the permission',
   NOT_FOUND: 'the bucket, container or object is not there',
   THROTTLED: 'the store asks to slow down',
 };
+
+const HIDDEN = '; or it is not there, which a store may tell only those who may list';
 
 function codeOf(status: number | undefined): FaasErrorCode {
   if (status === undefined) return 'UNAVAILABLE';

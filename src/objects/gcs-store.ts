@@ -4,7 +4,7 @@
  */
 import { isClaimName } from '../core/claim.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
-import { type Doing, missing, storeError } from './errors.js';
+import { type Doing, isUnknown, missing, storeError } from './errors.js';
 import { checkKey } from './keys.js';
 import { inParts, withLast } from './parts.js';
 import { importPeer } from './peers.js';
@@ -90,8 +90,8 @@ export class GcsStore implements ObjectStore {
 
   async head(key: string, options: StoreOptions = {}): Promise<ObjectFacts | undefined> {
     const address = `${this.#object(key)}?fields=size,updated`;
-    const reply = await this.#fetch(this.#doing('looked up', key), address, {}, options, [404]);
-    if (reply.status === 404) {
+    const reply = await this.#fetch(this.#doing('looked up', key), address, {}, options, [403, 404]);
+    if (isUnknown(reply.status)) {
       await reply.body?.cancel();
       return undefined;
     }

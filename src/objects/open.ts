@@ -15,8 +15,9 @@ type Env = Readonly<Record<string, string | undefined>>;
  * @throws {FaasError} CONFIG for anything else
  */
 export async function openObjectStore(url: string, env: Env = process.env): Promise<ObjectStore> {
-  const parsed = URL.parse(url);
-  if (parsed === null) throw config(`${JSON.stringify(url.slice(0, 80))} is no URL`);
+  // Not URL.parse: functions run this on Node.js 18, too.
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined) throw config(`${JSON.stringify(url.slice(0, 80))} is no URL`);
   if (parsed.username !== '' || parsed.password !== '')
     throw config('a URL of a store must not hold credentials');
   const { protocol, hostname } = parsed;

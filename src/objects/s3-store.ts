@@ -2,7 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { isClaimName } from '../core/claim.js';
 import type { ObjectBody, ObjectFacts, ObjectStore, StoreOptions } from '../core/object-store.js';
-import { type Doing, missing, storeError } from './errors.js';
+import { type Doing, isUnknown, missing, storeError } from './errors.js';
 import { checkKey } from './keys.js';
 import { inParts, withLast } from './parts.js';
 import { importPeer } from './peers.js';
@@ -63,7 +63,7 @@ export class S3Store implements ObjectStore {
         const reply = await client.send(new sdk.HeadObjectCommand(target), request);
         return { bytes: reply.ContentLength ?? 0, writtenAt: reply.LastModified ?? new Date(0) };
       } catch (cause) {
-        if (statusOf(cause) === 404) return undefined;
+        if (isUnknown(statusOf(cause))) return undefined;
         throw cause;
       }
     });

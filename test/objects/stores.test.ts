@@ -3,6 +3,7 @@ import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   FolderStore,
@@ -14,6 +15,7 @@ import {
   sweeper,
 } from '../../src/objects/index.js';
 import { importPeer } from '../../src/objects/peers.js';
+import { fakeLambda, KEYS, REGION } from '../fakes/aws-lambda.js';
 import { type FakeGcs, fakeGcs, TOKEN } from '../fakes/gcs.js';
 import { errorOf } from '../layers/invokers.js';
 import { prefixOf, type Strangers, storeSuite } from './store-suite.js';
@@ -103,6 +105,13 @@ describe('Google Cloud Storage', () => {
     expect(JSON.stringify(error)).not.toContain(TOKEN);
   });
 
+  it('takes what it may not look up for something to write', async () => {
+    gcs.failures.push(403);
+    const store = open();
+    const claim = await putClaim(store, Buffer.from('no permission to list'));
+    expect(await store.head(claim.claim)).toBeDefined();
+  });
+
   it('nobody there is UNAVAILABLE', async () => {
     const store = new GcsStore({
       bucket: 'b',
@@ -110,6 +119,41 @@ describe('Google Cloud Storage', () => {
       accessToken: async () => TOKEN,
     });
     expect(await errorOf(store.head('x'))).toMatchObject({ code: 'UNAVAILABLE', executed: 'no' });
+  });
+});
+
+describe('S3 without s3:ListBucket, where what is not there is 403', () => {
+  const denied = { status: 403, body: '' };
+
+  async function bench() {
+    const fake = await fakeLambda();
+    const client = new S3Client({
+      region: REGION,
+      endpoint: fake.url,
+      forcePathStyle: true,
+      credentials: KEYS,
+      maxAttempts: 1,
+    });
+    return { fake, store: new S3Store({ bucket: 'claims', client }) };
+  }
+
+  it('stores a claim all the same', async () => {
+    const { fake, store } = await bench();
+    await using _ = fake;
+    fake.fault('HeadObject', denied);
+    const { claim } = await putClaim(store, Buffer.from('some bytes'));
+    expect([...fake.objects.keys()]).toEqual([`claims/${claim}`]);
+  });
+
+  it('a real denial is AUTH, and a denied read says that the object may be gone', async () => {
+    const { fake, store } = await bench();
+    await using _ = fake;
+    fake.fault('*', denied, 3);
+    const error = await errorOf(putClaim(store, Buffer.from('some bytes')));
+    expect(error).toMatchObject({ code: 'AUTH', executed: 'no', status: 403 });
+    const unread = await errorOf(Array.fromAsync(store.get('gone')));
+    expect(unread).toMatchObject({ code: 'AUTH', status: 403 });
+    expect(unread.message).toContain('it is not there');
   });
 });
 
@@ -122,6 +166,16 @@ describe('openObjectStore', () => {
     expect((await openObjectStore('azblob://box/pre/?account=acme')).url).toBe(
       'azblob://box/pre/?account=acme',
     );
+  });
+
+  it('needs nothing that Node.js 18 has not: functions open their store, too', async () => {
+    const { parse } = URL;
+    Object.assign(URL, { parse: undefined });
+    try {
+      expect((await openObjectStore('gs://bucket/pre/')).url).toBe('gs://bucket/pre/');
+    } finally {
+      Object.assign(URL, { parse });
+    }
   });
 
   it.each(['nonsense', 'http://example.com', 's3://', 'azblob://box', 's3://key:secret@bucket'])(
