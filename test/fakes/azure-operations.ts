@@ -6,7 +6,7 @@ const NAMES: readonly [RegExp, string][] = [
   [/storageAccounts\/[^/]+$/, 'storage'],
   [/storageAccounts\/[^/]+\/listKeys$/, 'storage keys'],
   [/\/containers\/[^/]+$/, 'container'],
-  [/serverfarms\/[^/]+$/, 'plan'],
+  [/serverfarms(\/[^/]+)?$/, 'plan'],
   [/\/sites$/, 'sites'],
   [/\/sites\/[^/]+$/, 'site'],
   [/config\/appsettings\/list$/, 'settings'],

@@ -33,6 +33,11 @@ export class FakeResources {
   readonly sites = new Map<string, FakeSite>();
   /** Of other subscriptions. */
   readonly takenNames = new Set<string>();
+  /** Of the group, and none of ours. */
+  readonly otherResources: { name: string; type: string }[] = [];
+  /** Names that the list of a group's resources does not show yet. */
+  readonly lateResources = new Set<string>();
+  resourcesPerPage = 1000;
   /** Polls until an operation is done. */
   operationReads = 1;
   /** What operations end with; undefined for success. */
@@ -59,20 +64,34 @@ export class FakeResources {
     if (rest.length === 0) return this.#group(method, group, body);
     if (!this.groups.has(group))
       return error(404, 'ResourceGroupNotFound', `Resource group '${group}' could not be found.`);
-    if (rest[0] === 'resources') return [200, { value: this.#resources() }];
+    if (rest[0] === 'resources') return this.#resources(query);
     const [, provider, type, name, ...more] = rest;
     if (provider === 'Microsoft.Storage') return this.#storage(method, name ?? '', more, body);
+    if (type === 'serverfarms' && name === undefined)
+      return [200, { value: [...this.plans.keys()].map((one) => this.#planOf(one)) }];
     if (type === 'serverfarms') return this.#plan(method, group, name ?? '', body);
     if (name === undefined) return [200, { value: [...this.sites.values()].map(({ resource }) => resource) }];
     return this.#site(method, group, name, more, query, body);
   }
 
-  #resources(): Json[] {
+  /** In pages, as Azure gives them, and as late as `lateResources` is: it is not the providers' own list. */
+  #resources(query: URLSearchParams): Answer {
     const of = (type: string, names: Iterable<string>) => [...names].map((name) => ({ name, type }));
-    return [
+    const all = [
       ...of('Microsoft.Storage/storageAccounts', this.storage.keys()),
       ...of('Microsoft.Web/serverfarms', this.plans.keys()),
+      ...this.otherResources,
       ...of('Microsoft.Web/sites', this.sites.keys()),
+    ].filter(({ name }) => !this.lateResources.has(name));
+    const from = Number(query.get('$skiptoken') ?? 0);
+    const to = from + this.resourcesPerPage;
+    const address = `https://${this.armHost}${root([...this.groups.keys()][0] ?? '')}/resources`;
+    return [
+      200,
+      {
+        value: all.slice(from, to),
+        ...(to < all.length && { nextLink: `${address}?api-version=2021-04-01&$skiptoken=${to}` }),
+      },
     ];
   }
 
@@ -136,7 +155,21 @@ export class FakeResources {
       this.plans.set(name, made);
       return [200, made];
     }
-    return found === undefined ? notFound(`serverfarms/${name}`) : [200, found];
+    if (found === undefined) return notFound(`serverfarms/${name}`);
+    const plan = this.#planOf(name);
+    if (method === 'GET') return [200, plan];
+    if (plan.properties['numberOfSites'] !== 0)
+      return error(409, 'Conflict', `Server farm '${name}' cannot be deleted because it has sites.`);
+    this.plans.delete(name);
+    return [200];
+  }
+
+  #planOf(name: string): Json & { properties: Json } {
+    const plan = this.plans.get(name) ?? {};
+    const { length: numberOfSites } = [...this.sites.values()].filter(
+      ({ resource }) => resource.properties['serverFarmId'] === plan['id'],
+    );
+    return { ...plan, properties: { ...(plan['properties'] as Json), numberOfSites } };
   }
 
   #site(

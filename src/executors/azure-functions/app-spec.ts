@@ -103,7 +103,7 @@ export function appSpec(
     appName,
     artifact,
     plan,
-    planName: plan.kind === 'premium' ? `jobferry-${plan.sku.toLowerCase()}` : `${appName}-plan`,
+    planName: planNameOf(appName, plan),
     container: `job-${jobId}`,
     runtime: azure.runtime ?? { name: 'node', version: '22' },
     memoryMb: memoryOf(config.memoryMb, plan, check),
@@ -122,6 +122,16 @@ export function appSpec(
         : { APPLICATIONINSIGHTS_CONNECTION_STRING: settings.applicationInsights },
     labels,
   };
+}
+
+function planNameOf(appName: string, plan: AzurePlan): string {
+  return plan.kind === 'premium' ? `jobferry-${plan.sku.toLowerCase()}` : `${appName}-plan`;
+}
+
+/** All that a plan of the app may be called. */
+export function planNamesOf(appName: string): string[] {
+  const premium = (['EP1', 'EP2', 'EP3'] as const).map((sku) => ({ kind: 'premium' as const, sku }));
+  return [{ kind: 'flex' as const }, ...premium].map((plan) => planNameOf(appName, plan));
 }
 
 function planOf({ plan = { kind: 'flex' } }: AzureFunctionOptions, check: ConfigCheck): AzurePlan {

@@ -40,6 +40,10 @@ export class Arm {
     return `${this.groupPath}/providers/Microsoft.Storage/storageAccounts/${this.settings.storageAccount}`;
   }
 
+  containerPath(container: string): string {
+    return `${this.storagePath()}/blobServices/default/containers/${container}`;
+  }
+
   /** @throws {FaasError} what the API says; a reply without a body is `{}` */
   async request(
     method: ControlRequest['method'],

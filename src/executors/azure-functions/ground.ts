@@ -40,54 +40,6 @@ export class GroundWork {
     return { location, planId, connectionString, containerUrl };
   }
 
-  /** Removes the packages of an app. Twice is fine, and so is a storage account that is gone. */
-  async removeContainer(container: string, scope: CallScope): Promise<void> {
-    const { storageAccount } = this.#arm.settings;
-    await absentIfMissing(
-      this.#arm.request('DELETE', this.#containerPath(container), STORAGE_API, storageAccount, scope),
-    );
-  }
-
-  /**
-   * Removes the storage account and the group, each only when this executor has made it; the group, when nothing is
-   * left in it. Resolves to what was removed.
-   */
-  async removeShared(scope: CallScope): Promise<string[]> {
-    const { resourceGroup, storageAccount } = this.#arm.settings;
-    const group = await this.#arm.find(this.#arm.groupPath, GROUPS_API, resourceGroup, scope);
-    if (group === undefined) return [];
-    const removed: string[] = [];
-    const { groupPath } = this.#arm;
-    const resources = await this.#arm.request(
-      'GET',
-      `${groupPath}/resources`,
-      '2021-04-01',
-      resourceGroup,
-      scope,
-    );
-    const inside = (Array.isArray(resources['value']) ? resources['value'] : []).filter(isObject);
-    const isAccount = (one: Fields) => textOf(one['name']) === storageAccount;
-    if (inside.some((one) => textOf(one['type'])?.toLowerCase() === 'microsoft.web/sites')) {
-      throw new FaasError({
-        code: 'CONFLICT',
-        executed: 'no',
-        provider: PROVIDER,
-        message: `${resourceGroup} still has apps in it. Undeploy them first: they need the storage account.`,
-      });
-    }
-    const account = await this.#arm.find(this.#arm.storagePath(), STORAGE_API, storageAccount, scope);
-    if (account !== undefined && isOurs(account)) {
-      await this.#arm.request('DELETE', this.#arm.storagePath(), STORAGE_API, storageAccount, scope);
-      removed.push(storageAccount);
-    }
-    const others = inside.filter((one) => !isAccount(one) || !removed.includes(storageAccount));
-    if (isOurs(group) && others.length === 0) {
-      await this.#arm.request('DELETE', groupPath, GROUPS_API, resourceGroup, scope);
-      removed.push(resourceGroup);
-    }
-    return removed;
-  }
-
   async #group(scope: CallScope, journal: DeployJournal<DeployStep>): Promise<string> {
     const { resourceGroup, location } = this.#arm.settings;
     const { groupPath } = this.#arm;
@@ -155,15 +107,11 @@ export class GroundWork {
 
   async #container(container: string, scope: CallScope, journal: DeployJournal<DeployStep>): Promise<void> {
     const { storageAccount } = this.#arm.settings;
-    const path = this.#containerPath(container);
+    const path = this.#arm.containerPath(container);
     if ((await this.#arm.find(path, STORAGE_API, storageAccount, scope)) !== undefined) return;
     journal.begin('container');
     await this.#arm.request('PUT', path, STORAGE_API, storageAccount, scope, { properties: {} });
     journal.written('container');
-  }
-
-  #containerPath(container: string): string {
-    return `${this.#arm.storagePath()}/blobServices/default/containers/${container}`;
   }
 
   /** @returns its resource id, as Azure states it */
@@ -212,11 +160,6 @@ function connectionString(name: string, key: string, account: Fields): string {
     return url === undefined ? [] : [`${kind.charAt(0).toUpperCase()}${kind.slice(1)}Endpoint=${url}`];
   });
   return [credentials, ...named].join(';');
-}
-
-function isOurs(resource: Fields): boolean {
-  const tags = resource['tags'];
-  return isObject(tags) && tags[CREATED_BY] === OURS;
 }
 
 /** `https://ACCOUNT.blob.core.windows.net/`, as the account states it: other clouds have other names. */

@@ -26,6 +26,7 @@ import {
   PROVIDER,
   type Settings,
 } from './options.js';
+import { Removal } from './removal.js';
 import { Scm } from './scm.js';
 import { Tokens } from './tokens.js';
 
@@ -80,7 +81,8 @@ export class AzureFunctionExecutor implements FaasExecutor {
     const ground = new GroundWork(arm);
     const scm = new Scm(settings, this.#http);
     this.#invoker = new Invoker(settings, access, this.#origins);
-    const parts = { arm, access, ground, scm, invoker: this.#invoker };
+    const removal = new Removal(arm);
+    const parts = { arm, access, ground, scm, removal, invoker: this.#invoker };
     this.#deployer = new Deployer(settings, parts);
     this.#lifecycle = new Lifecycle(settings, parts);
   }
@@ -132,8 +134,8 @@ export class AzureFunctionExecutor implements FaasExecutor {
   }
 
   /**
-   * Removes what all jobs shared, when no app is left: the storage account and the resource group, each only if this
-   * executor has made it, the group only if nothing else is in it. Resolves to the names of what was removed.
+   * Removes what all jobs shared, when no app is left: plans, the storage account and the resource group, each only if
+   * this executor has made it, the group only if nothing else is in it. Resolves to the names of what was removed.
    * @throws {FaasError} CONFLICT while there are apps
    */
   async removeShared(signal?: AbortSignal): Promise<string[]> {

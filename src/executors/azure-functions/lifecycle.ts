@@ -7,12 +7,13 @@ import type { CallScope } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
 import type { Access } from './access.js';
 import { CREATED_BY, JOB_ID, OURS } from './app-shape.js';
+import { planNamesOf } from './app-spec.js';
 import { type Arm, absentIfMissing } from './arm.js';
 import { isOurs } from './deploy.js';
 import { deploymentOf } from './describe.js';
-import type { GroundWork } from './ground.js';
 import type { Invoker } from './invoke.js';
 import { appNameOf, PROVIDER, type Settings } from './options.js';
+import { collect, type Removal } from './removal.js';
 
 const TIMEOUT_MS = 300_000;
 /** Pings that are in flight together need an instance each. */
@@ -21,14 +22,14 @@ const HOLD_MS = 150;
 export class Lifecycle {
   readonly #settings: Settings;
   readonly #arm: Arm;
-  readonly #ground: GroundWork;
+  readonly #removal: Removal;
   readonly #access: Access;
   readonly #invoker: Invoker;
 
-  constructor(settings: Settings, parts: { arm: Arm; ground: GroundWork; access: Access; invoker: Invoker }) {
+  constructor(settings: Settings, parts: { arm: Arm; removal: Removal; access: Access; invoker: Invoker }) {
     this.#settings = settings;
     this.#arm = parts.arm;
-    this.#ground = parts.ground;
+    this.#removal = parts.removal;
     this.#access = parts.access;
     this.#invoker = parts.invoker;
   }
@@ -106,12 +107,13 @@ export class Lifecycle {
           ),
         );
       }
-      await this.#ground.removeContainer(`job-${jobId}`, scope);
+      await this.#removal.emptyPlans(plansOf(appName, site), scope);
+      await this.#removal.container(`job-${jobId}`, scope);
     });
   }
 
   removeShared(signal: AbortSignal | undefined): Promise<string[]> {
-    return inScope(signal, TIMEOUT_MS, (scope) => this.#ground.removeShared(scope));
+    return inScope(signal, TIMEOUT_MS, (scope) => this.#removal.shared(scope));
   }
 
   /** @throws {FaasError} CONFLICT for an app of the name that is not ours: it is neither described nor deleted */
@@ -131,8 +133,8 @@ export class Lifecycle {
   }
 }
 
-async function collect<Item>(pages: AsyncIterable<Item>): Promise<Item[]> {
-  const all: Item[] = [];
-  for await (const item of pages) all.push(item);
-  return all;
+/** Of an app that is not there any more, or that was never made: each it may have been made for. */
+function plansOf(appName: string, site: Site | undefined): string[] {
+  const planName = site?.serverFarmId?.split('/').at(-1);
+  return planName === undefined ? planNamesOf(appName) : [planName];
 }
