@@ -7,7 +7,7 @@ import { callContext } from '../../src/core/scope.js';
 import { type AwsCredentials, CredentialCache } from '../../src/executors/aws-lambda/credentials.js';
 import { LambdaExecutor } from '../../src/executors/aws-lambda/index.js';
 import { KEYS, REGION } from '../fakes/aws-lambda.js';
-import { bench, callOf, failureOf } from './setup.js';
+import { artifact, bench, callOf, failureOf } from './setup.js';
 
 const echo = defineJob({ id: 1, name: 'echo', codec: 'bytes', handler: (input: Uint8Array) => input });
 const FRESH: AwsCredentials = { accessKeyId: 'AKIDFRESH', secretAccessKey: 's', sessionToken: 'token/2' };
@@ -48,6 +48,36 @@ describe('credentials that AWS calls expired', () => {
     it.fake.keys.set('AKIDFRESH', { secretAccessKey: 's', sessionToken: 'token/2' });
     expect(await it.executor.healthCheck(1)).toEqual({ status: 'missing' });
     expect(asked).toBe(2);
+  });
+});
+
+describe('a source of credentials that hangs', () => {
+  const hung = { credentials: () => new Promise<AwsCredentials>(() => {}) };
+  const abort = () => AbortSignal.timeout(50);
+
+  it.each<[string, (executor: LambdaExecutor) => Promise<unknown>]>([
+    ['getDeployment', (executor) => executor.getDeployment(1, abort())],
+    ['deployJob', (executor) => executor.deployJob(1, artifact, {}, abort())],
+    ['undeployJob', (executor) => executor.undeployJob(1, abort())],
+  ])('%s ends when its caller says so', async (_name, work) => {
+    await using it = await bench({ jobs: [echo] }, hung);
+    const error = await failureOf(work(it.executor));
+    expect(error).toMatchObject({ code: 'CANCELLED', executed: 'no' });
+    expect(it.fake.requests).toEqual([]);
+  });
+
+  it('a deploy ends at its own deadline', async () => {
+    await using it = await bench({ jobs: [echo] }, { ...hung, deployTimeoutMs: 50 });
+    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'TIMEOUT', executed: 'no' });
+  });
+
+  it('ends the wait for a renewal, too', async () => {
+    let asked = 0;
+    const credentials = () => (++asked === 1 ? KEYS : hung.credentials());
+    await using it = await bench({ jobs: [echo] }, { credentials });
+    it.fake.keys.set(KEYS.accessKeyId, { secretAccessKey: KEYS.secretAccessKey, expired: true });
+    const error = await failureOf(it.executor.healthCheck(1, abort()));
+    expect(error).toMatchObject({ code: 'CANCELLED', executed: 'no' });
   });
 });
 

@@ -3,6 +3,7 @@ import type { LambdaClient } from '@aws-sdk/client-lambda';
 import { FaasError } from '../../core/errors.js';
 import type { CallScope } from '../../core/scope.js';
 import { untilItWorks } from '../shared/control-retry.js';
+import { untilCancelled } from '../shared/http.js';
 import { importPeer } from '../shared/peers.js';
 import { retryAfterMs } from '../shared/retry-after.js';
 import type { AwsCredentials } from './credentials.js';
@@ -54,9 +55,13 @@ export class ControlPlane {
     }
   }
 
-  /** For clients of other services of the same account. */
-  async credentials(): Promise<AwsCredentials> {
-    return this.#plane.credentials.get();
+  /**
+   * For clients of other services of the same account. A source that hangs is waited for as long as the scope lasts:
+   * the SDK, which asks for credentials before it sends, does not look at its abort signal until then.
+   * @throws {FaasError} `executed: 'no'`
+   */
+  credentials(functionName: string, scope: CallScope): Promise<AwsCredentials> {
+    return this.#untilCancelled(this.#plane.credentials.get(), functionName, scope);
   }
 
   /** Frees the sockets of our own client. */
@@ -72,16 +77,21 @@ export class ControlPlane {
       '@aws-sdk/client-lambda',
       () => import('@aws-sdk/client-lambda'),
     );
-    const used = await this.#plane.credentials.get();
+    const used = await this.credentials(functionName, scope);
     try {
       return await this.#call(functionName, scope, work, sdk);
     } catch (error) {
       if (!FaasError.is(error) || !isExpired(error.cause as Refusal)) throw error;
-      if ((await this.#plane.credentials.renew(used)) === undefined) throw error;
+      const renewal = this.#plane.credentials.renew(used);
+      if ((await this.#untilCancelled(renewal, functionName, scope)) === undefined) throw error;
       // The SDK keeps credentials as long as it believes in them.
       this.close();
       return await this.#call(functionName, scope, work, sdk);
     }
+  }
+
+  #untilCancelled<T>(work: T | Promise<T>, functionName: string, scope: CallScope): Promise<T> {
+    return untilCancelled(Promise.resolve(work), this.#plane.place(functionName), scope);
   }
 
   async #call<Output>(

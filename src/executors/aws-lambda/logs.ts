@@ -3,8 +3,7 @@ import type { CloudWatchLogsClient, FilteredLogEvent } from '@aws-sdk/client-clo
 import { FaasError } from '../../core/errors.js';
 import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import type { CallScope } from '../../core/scope.js';
-import { sleep } from '../../core/scope.js';
+import { CallScope, sleep } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
 import { importPeer } from '../shared/peers.js';
 import type { ControlPlane } from './control-plane.js';
@@ -36,7 +35,7 @@ export async function* readLogs(
   const client = new sdk.CloudWatchLogsClient({
     region: settings.region,
     ...(settings.logsEndpoint !== undefined && { endpoint: settings.logsEndpoint }),
-    credentials: () => control.credentials(),
+    credentials: () => control.credentials(group, new CallScope()),
   });
   const pages = (startTime: number | undefined, scope: CallScope) =>
     readPages(client, sdk, { logGroupName: group, ...(startTime !== undefined && { startTime }) }, scope);

@@ -23,7 +23,7 @@ export async function uploadCode(
   const client = new s3.S3Client({
     region,
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
-    credentials: () => control.credentials(),
+    credentials: () => control.credentials(spec.functionName, scope),
   });
   const target = { Bucket: bucket, Key: key };
   const options = { abortSignal: scope.signal };
