@@ -148,6 +148,14 @@ describe('going back to what was there before a deploy that failed', () => {
   });
 });
 
+it('an instance of the code before, which cannot be loaded, does not end the deploy of code that can', async () => {
+  await using it = await bench({ jobs });
+  const headers = { 'x-faas-entry': '1', 'x-faas-instance': 'old' };
+  const body = JSON.stringify({ error: 'The package cannot be loaded', code: 'CONFIG', executed: 'no' });
+  it.fake.fault('POST call', { status: 500, headers, body }, 2);
+  expect(await it.deploy(1)).toMatchObject({ sha256: artifact.sha256 });
+});
+
 describe('operations that Azure accepts', () => {
   it('and fails later: code and text arrive', async () => {
     await using it = await bench({ jobs });

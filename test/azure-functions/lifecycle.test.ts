@@ -170,6 +170,31 @@ describe('health', () => {
     expect(it.fake.executions.size).toBe(0);
   });
 
+  it.each([401, 403, 500, 503])('whose key Azure does not tell (%i) is an error as well', async (status) => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('POST keys', { status }, 8);
+    expect((await failureOf(it.executor.healthCheck(1))).status).toBe(status);
+    it.fake.faults.length = 0;
+    it.fake.fault('POST keys', { status: 404 });
+    expect(await it.executor.healthCheck(1)).toMatchObject({ status: 'unhealthy' });
+    it.fake.fault('POST call', { status: 401, body: '' });
+    expect(await it.executor.healthCheck(1)).toMatchObject({ status: 'unhealthy' });
+  });
+
+  it('of a package that cannot be loaded is not good, nor is it warm or ready', async () => {
+    await using it = await bench({ jobs });
+    it.fake.loadError = new Error('Cannot find module left-pad');
+    const error = await failureOf(it.deploy(1));
+    expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(error.message).toMatch(/failed at ready.*Cannot find module left-pad/);
+    expect(await it.executor.healthCheck(1)).toMatchObject({
+      status: 'unhealthy',
+      reason: expect.stringContaining('Cannot find module left-pad'),
+    });
+    expect(await failureOf(it.executor.warm(1, 2))).toMatchObject({ code: 'CONFIG', executed: 'no' });
+  });
+
   it.each([401, 403, 500])('that Azure does not tell (%i) is an error, not "missing"', async (status) => {
     await using it = await bench({ jobs });
     await it.deploy(1);

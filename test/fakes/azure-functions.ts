@@ -71,6 +71,8 @@ export class FakeAzure {
   readonly faults: FakeFault[] = [];
   /** Tokens that are good, each for every audience. */
   readonly tokens = new Set([TOKEN]);
+  /** What new instances fail with while they load the package. */
+  loadError: Error | undefined;
   /** Audience -> token; asked for by `credential`. */
   tokenFor = (_scope: string): string => TOKEN;
   readonly tokenRequests: string[] = [];
@@ -298,7 +300,11 @@ export class FakeAzure {
     this.#instances.set(name, pool);
     let instance = pool.find((one) => !one.busy);
     if (instance === undefined) {
-      instance = { entry: httpEntry(async () => this.#run), busy: false };
+      const run = async () => {
+        if (this.loadError !== undefined) throw this.loadError;
+        return this.#run;
+      };
+      instance = { entry: httpEntry(run), busy: false };
       pool.push(instance);
     }
     instance.busy = true;

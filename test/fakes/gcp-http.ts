@@ -28,6 +28,8 @@ export class FakeGcpHttp {
   readonly uploadHeaders: IncomingMessage['headers'][] = [];
   /** Tokens that functions take no more. */
   readonly revoked = new Set<string>();
+  /** What new instances fail with while they load the package. */
+  loadError: Error | undefined;
   readonly #fake: FakeGcp;
   readonly #jobs: readonly AnyJob[];
   readonly #instances = new Map<string, Instance[]>();
@@ -170,7 +172,11 @@ export class FakeGcpHttp {
     const free = all.find((one) => !one.isBusy);
     if (free !== undefined) return free;
     const run = jobsRunner(this.#jobs, 'gcp-functions');
-    const fresh = { main: cloudFunction(async () => run), isBusy: false };
+    const load = async () => {
+      if (this.loadError !== undefined) throw this.loadError;
+      return run;
+    };
+    const fresh = { main: cloudFunction(load), isBusy: false };
     all.push(fresh);
     return fresh;
   }

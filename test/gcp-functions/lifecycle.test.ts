@@ -51,6 +51,15 @@ describe('the rest of its life', () => {
     expect(await failureOf(it.executor.warm(44))).toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('is not warm when its package cannot be loaded', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.http.loadError = new Error('Cannot find module left-pad');
+    const error = await failureOf(it.executor.warm(1, 2));
+    expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(error.message).toContain('Cannot find module left-pad');
+  });
+
   it('does not ping a package without the entry: a ping would run it', async () => {
     await using it = await bench({ jobs });
     await it.executor.deployJob(1, foreignArtifact);

@@ -42,6 +42,12 @@ export class Access {
     );
   }
 
+  /** Asked of Azure now, whatever is known. */
+  fresh(jobId: JobId, context: Pick<CallContext, 'onCancel'>): Promise<AppAccess> {
+    this.forget(jobId);
+    return this.need(jobId, context);
+  }
+
   /** After a 401: undefined when Azure still has the key that was refused. */
   async renew(
     jobId: JobId,

@@ -246,6 +246,7 @@ export class Deployer {
     const within = new ChildScope(scope, readyTimeoutMs);
     let asked: keyof typeof STARTING = 'key';
     let last: FaasError | undefined;
+    let loadFailures = 0;
     try {
       for (;;) {
         try {
@@ -256,7 +257,9 @@ export class Deployer {
           return;
         } catch (failure) {
           if (!FaasError.is(failure) || within.reason !== undefined) throw failure;
-          if (!STARTING[asked].has(failure.code)) throw failure;
+          loadFailures = asked === 'ping' && failure.code === 'CONFIG' ? loadFailures + 1 : 0;
+          const mayPass = loadFailures > 0 ? loadFailures < LOAD_TRIES : STARTING[asked].has(failure.code);
+          if (!mayPass) throw failure;
           if (last?.message !== failure.message) journal.waitFor('ready', `its start (${failure.code})`);
           last = failure;
           await sleep(pollMs, within);
@@ -291,6 +294,9 @@ const STARTING = {
   key: new Set<FaasErrorCode>(['NOT_FOUND', 'UNAVAILABLE', 'INVALID_REQUEST']),
   ping: new Set<FaasErrorCode>(['NOT_FOUND', 'UNAVAILABLE', 'AUTH', 'TIMEOUT', 'PROTOCOL']),
 };
+
+/** An instance of the code before may answer for a moment: that a package cannot be loaded is believed at this word. */
+const LOAD_TRIES = 3;
 
 function isEqual(a: AppSettings, b: AppSettings): boolean {
   const names = Object.keys(a);

@@ -16,6 +16,15 @@ const PATH = `/api/${FUNCTION}`;
 /** Azure states no limit of replies; this is what a caller takes. */
 const MAX_REPLY_BYTES = 128 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
+const pingOf = (jobId: JobId): JobCall => ({
+  jobId,
+  args: NO_BYTES,
+  callId: 'ping',
+  attempt: 1,
+  deadline: Infinity,
+  idempotent: true,
+  metadata: {},
+});
 
 export class Invoker {
   readonly #settings: Settings;
@@ -53,10 +62,25 @@ export class Invoker {
     throw callError(reply, place);
   }
 
-  /** A ping that the entry answers without the job: the instance that answered. @throws {FaasError} */
+  /**
+   * A ping that the entry answers without the job: the instance that answered.
+   * @throws {FaasError} also for a package whose entry answers that it cannot be loaded
+   */
   async ping(jobId: JobId, holdMs: number, context: Pick<CallContext, 'onCancel'>): Promise<string> {
     const { reply, access } = await this.#post(jobId, NO_BYTES, () => warmHeaders(holdMs), context);
-    const place = { provider: PROVIDER, functionName: this.#nameOf(jobId), origin: access.url };
+    return this.#warmed(jobId, reply, access);
+  }
+
+  /** The same for one address and key, and Azure is asked for nothing: what fails is the app. */
+  async pingAt(jobId: JobId, access: AppAccess, context: Pick<CallContext, 'onCancel'>): Promise<string> {
+    const reply = await this.#send(jobId, access, warmHeaders(0), NO_BYTES, context);
+    return this.#warmed(jobId, reply, access);
+  }
+
+  #warmed(jobId: JobId, reply: HttpReply, { url }: AppAccess): string {
+    const place = { provider: PROVIDER, functionName: this.#nameOf(jobId), origin: url };
+    // Throws what the entry says.
+    if (isFromEntry(reply) && reply.status !== 200) readEntryReply(reply, pingOf(jobId), place, 0);
     const instance = isFromEntry(reply) ? instanceOf(reply) : undefined;
     if (instance === undefined) throw callError(reply, place);
     return instance;

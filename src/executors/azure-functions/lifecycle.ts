@@ -1,6 +1,6 @@
 /** All of an app's life but its deploy: describe, list, health, warm, undeploy. */
 import type { Site } from '@azure/arm-appservice';
-import { FaasError } from '../../core/errors.js';
+import { FaasError, type FaasErrorCode } from '../../core/errors.js';
 import type { Deployment, Health } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import type { CallScope } from '../../core/scope.js';
@@ -12,12 +12,14 @@ import { type Arm, absentIfMissing } from './arm.js';
 import { isOurs } from './deploy.js';
 import { deploymentOf } from './describe.js';
 import type { Invoker } from './invoke.js';
-import { appNameOf, PROVIDER, type Settings } from './options.js';
+import { type AppAccess, appNameOf, PROVIDER, type Settings } from './options.js';
 import { collect, type Removal } from './removal.js';
 
 const TIMEOUT_MS = 300_000;
 /** Pings that are in flight together need an instance each. */
 const HOLD_MS = 150;
+/** What is said of the keys of a host that has not started. */
+const NO_KEY: ReadonlySet<FaasErrorCode> = new Set<FaasErrorCode>(['NOT_FOUND', 'INVALID_REQUEST']);
 
 export class Lifecycle {
   readonly #settings: Settings;
@@ -73,11 +75,15 @@ export class Lifecycle {
         return { status: 'unhealthy', reason: `Azure says that the app is ${state}.` };
       if (availabilityState !== undefined && availabilityState !== 'Normal')
         return { status: 'unhealthy', reason: `Azure says that the app is available ${availabilityState}.` };
+      let access: AppAccess | undefined;
       try {
-        await this.#invoker.ping(jobId, 0, scope);
+        access = await this.#access.fresh(jobId, scope);
+        await this.#invoker.pingAt(jobId, access, scope);
         return { status: 'healthy' };
       } catch (failure) {
         if (!FaasError.is(failure) || scope.reason !== undefined) throw failure;
+        // What Azure's management API cannot say, nobody knows; that there is no key yet, it does say.
+        if (access === undefined && !NO_KEY.has(failure.code)) throw failure;
         return { status: 'unhealthy', reason: failure.message };
       }
     });

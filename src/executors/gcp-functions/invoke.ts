@@ -13,6 +13,16 @@ import type { Tokens } from './tokens.js';
 
 /** Room for what a result is wrapped in. */
 const SPARE_BYTES = 64 * 1024;
+const NO_BYTES = new Uint8Array(0);
+const pingOf = (jobId: JobId): JobCall => ({
+  jobId,
+  args: NO_BYTES,
+  callId: 'ping',
+  attempt: 1,
+  deadline: Infinity,
+  idempotent: true,
+  metadata: {},
+});
 
 export class Invoker {
   readonly #settings: Settings;
@@ -48,10 +58,11 @@ export class Invoker {
   /** A ping that runs no job: what warming is made of. */
   async ping(jobId: JobId, holdMs: number, context: CallContext): Promise<HttpReply> {
     const address = await this.#addresses.of(jobId, context);
-    const body = new Uint8Array(0);
-    const { reply, to } = await this.#send(jobId, address, () => warmHeaders(holdMs), body, context);
-    if (isFromEntry(reply)) return reply;
-    throw this.#refusal(jobId, reply, to);
+    const { reply, to } = await this.#send(jobId, address, () => warmHeaders(holdMs), NO_BYTES, context);
+    if (!isFromEntry(reply)) throw this.#refusal(jobId, reply, to);
+    // Throws what the entry says: a package that cannot be loaded is not warm.
+    if (reply.status !== 200) readEntryReply(reply, pingOf(jobId), placeOf(to), 0);
+    return reply;
   }
 
   /** One POST, or two when the first was refused before anything ran: an old token, an old address. */

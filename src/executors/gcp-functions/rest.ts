@@ -137,8 +137,9 @@ export class Rest {
   #send(request: HttpRequest, place: Place, scope: CallScope): Promise<HttpReply> {
     return this.#origins.send(request, place, scope).catch((failure: unknown) => {
       if (!FaasError.is(failure)) throw failure;
-      const lost = failure.code === 'PROTOCOL' || isTransient(failure);
-      throw failure.with({ executed: 'no', code: lost ? 'UNAVAILABLE' : failure.code });
+      const { code } = failure;
+      const isLost = code === 'PROTOCOL' || isTransient(failure);
+      throw failure.with({ executed: 'no', code: isLost ? 'UNAVAILABLE' : code });
     });
   }
 }
