@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { bytesCodec } from '../../src/core/codec.js';
 import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
+import { lambdaHandler } from '../../src/executors/aws-lambda/entry.js';
 import { LambdaExecutor } from '../../src/executors/aws-lambda/index.js';
 import { KEYS, REGION } from '../fakes/aws-lambda.js';
 import { artifact, bench, callOf, failureOf } from './setup.js';
@@ -28,7 +29,16 @@ const picky = defineJob({
   } as never,
   handler: () => 1,
 });
-const jobs = [echo, slow, picky];
+const brief = defineJob({
+  id: 4,
+  name: 'brief',
+  codec: 'bytes',
+  handler: async (input: Uint8Array) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return input;
+  },
+});
+const jobs = [echo, slow, picky, brief];
 
 describe('a call', () => {
   it('is one signed POST to the function, with its facts in the event', async () => {
@@ -123,6 +133,30 @@ describe('a call', () => {
     expect(error.message).toMatch(/66666\d\d bytes|6666\d+ bytes/);
     expect(error.message).toContain('6291456');
     expect(it.fake.requests).toEqual([]);
+  });
+});
+
+describe('a clock that is minutes off', () => {
+  /** The event that a call with 5 s left sends, and what our entry makes of it `aheadMs` later by its own clock. */
+  async function answerAt(aheadMs: number, send: 'invoke' | 'invokeAsync') {
+    await using it = await bench({ jobs });
+    await it.deploy(4);
+    await it.executor[send](callOf(4, { args: Uint8Array.of(7) }), callContext({ timeoutMs: 5000 }));
+    const event: unknown = JSON.parse(it.fake.requests.at(-1)?.body.toString('utf8') ?? '');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + aheadMs });
+    try {
+      return await lambdaHandler(jobs)(event, { getRemainingTimeInMillis: () => 60_000 });
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+
+  it.each([600_000, -600_000])('takes no time from a call (the cloud is %i ms ahead)', async (aheadMs) => {
+    expect(await answerAt(aheadMs, 'invoke')).toMatchObject({ success: true, result_base64: 'Bw==' });
+  });
+
+  it('an asynchronous call is late when its deadline has passed in the queue', async () => {
+    await expect(answerAt(600_000, 'invokeAsync')).rejects.toMatchObject({ name: /TIMEOUT/ });
   });
 });
 

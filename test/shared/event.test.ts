@@ -34,6 +34,14 @@ describe('the wire of a call', () => {
     );
   });
 
+  it('what is left counts before a point in time, which is by the clock of the caller', () => {
+    const read = (deadline: number, timeoutMs?: number) =>
+      decodeEvent(JSON.parse(encodeEvent(callOf(1), deadline, 'base64', timeoutMs).toString('utf8')));
+    expect(read(1000, 5000).deadline).toBeGreaterThan(Date.now() + 4000);
+    expect(read(1000).deadline).toBe(1000);
+    expect(read(Infinity).deadline).toBe(Infinity);
+  });
+
   it('carries any result back', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.dictionary(fc.string(), fc.string()), (result, metadata) => {

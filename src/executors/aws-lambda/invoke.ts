@@ -39,7 +39,7 @@ export class Invoker {
   async invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     const startedMs = performance.now();
     const route = this.#route(call.jobId);
-    const event = this.#event(route, call, context, MAX_SYNC_EVENT_BYTES);
+    const event = this.#event(route, call, context, 'sync');
     const headers = this.#settings.logTail ? SYNC_WITH_TAIL : SYNC;
     const reply = await this.#plane.send({ path: route.path, headers, body: event }, route.place, context);
     const requestId = requestIdOf(reply.headers);
@@ -62,7 +62,7 @@ export class Invoker {
    */
   async invokeAsync(call: JobCall, context: CallContext): Promise<Accepted> {
     const route = this.#route(call.jobId);
-    const body = this.#event(route, call, context, MAX_ASYNC_EVENT_BYTES);
+    const body = this.#event(route, call, context, 'async');
     const reply = await this.#plane.send({ path: route.path, headers: EVENT, body }, route.place, context);
     if (reply.status === 202) return { requestId: requestIdOf(reply.headers) };
     throw this.#refusal(reply, route);
@@ -74,7 +74,7 @@ export class Invoker {
    */
   async *stream(call: JobCall, context: CallContext): AsyncGenerator<Uint8Array> {
     const { place, path: invocations } = this.#route(call.jobId);
-    const body = this.#event({ place }, call, context, MAX_SYNC_EVENT_BYTES);
+    const body = this.#event({ place }, call, context, 'sync');
     const path = invocations
       .replace('/2015-03-31/', '/2021-11-15/')
       .replace('/invocations', '/response-streaming-invocations');
@@ -147,9 +147,15 @@ export class Invoker {
     return route;
   }
 
-  #event({ place }: Pick<Route, 'place'>, call: JobCall, context: CallContext, maxBytes: number): Buffer {
+  #event(
+    { place }: Pick<Route, 'place'>,
+    call: JobCall,
+    context: CallContext,
+    mode: 'sync' | 'async',
+  ): Buffer {
     const deadline = Math.min(call.deadline, context.deadline);
-    if (deadline !== Infinity && deadline <= Date.now()) {
+    const leftMs = deadline === Infinity ? Infinity : deadline - Date.now();
+    if (leftMs <= 0) {
       throw notSent(place, 'TIMEOUT', 'the deadline passed before the request was sent');
     }
     const { maxPayloadBytes = Infinity } = this.#settings.limits;
@@ -160,7 +166,10 @@ export class Invoker {
         `the input has ${call.args.length} bytes, the limit is ${maxPayloadBytes}`,
       );
     }
-    const event = encodeEvent(call, deadline, this.#settings.encoding);
+    // An asynchronous call waits in AWS's queue: only a point in time says when it is too late for it.
+    const timeoutMs = mode === 'sync' ? leftMs : Infinity;
+    const event = encodeEvent(call, deadline, this.#settings.encoding, timeoutMs);
+    const maxBytes = mode === 'sync' ? MAX_SYNC_EVENT_BYTES : MAX_ASYNC_EVENT_BYTES;
     if (event.length <= maxBytes) return event;
     throw notSent(
       place,

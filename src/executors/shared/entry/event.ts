@@ -8,11 +8,22 @@ import { checkJobId, type JobCall, type Metadata } from '../../../core/job.js';
 
 export type Encoding = 'base64' | 'number-array';
 
-/** The event of a call: `{"job_id","call_id","attempt","deadline_ms"?,"metadata","args_base64"}`. */
-export function encodeEvent(call: JobCall, deadline: number, encoding: Encoding): Buffer {
+/**
+ * The event of a call: `{"job_id","call_id","attempt","deadline_ms"?,"timeout_ms"?,"metadata","args_base64"}`.
+ * @param deadline epoch milliseconds by this clock: all that entries before `timeout_ms` read
+ * @param timeoutMs what is left of it, for a function that runs at once: our clock and the cloud's may differ by minutes.
+ * Default none, for events that wait in a queue, and where both ends have one clock
+ */
+export function encodeEvent(
+  call: JobCall,
+  deadline: number,
+  encoding: Encoding,
+  timeoutMs = Infinity,
+): Buffer {
   const { jobId, callId, attempt, metadata, args } = call;
-  const deadlineMs = deadline === Infinity ? '' : `"deadline_ms":${Math.floor(deadline)},`;
-  const head = `{"job_id":${jobId},"call_id":${JSON.stringify(callId)},"attempt":${attempt},${deadlineMs}"metadata":${JSON.stringify(metadata)},`;
+  const deadlineField = deadline === Infinity ? '' : `"deadline_ms":${Math.floor(deadline)},`;
+  const timeoutField = timeoutMs === Infinity ? '' : `"timeout_ms":${Math.ceil(timeoutMs)},`;
+  const head = `{"job_id":${jobId},"call_id":${JSON.stringify(callId)},"attempt":${attempt},${deadlineField}${timeoutField}"metadata":${JSON.stringify(metadata)},`;
   if (encoding === 'number-array') {
     return Buffer.concat([Buffer.from(`${head}"args":`), encodeByteArray(args), Buffer.from('}')]);
   }
@@ -25,7 +36,7 @@ export function encodeEvent(call: JobCall, deadline: number, encoding: Encoding)
  */
 export function decodeEvent(event: unknown, hostDeadline = Infinity): JobCall {
   if (!isObject(event)) throw invalid('The event is not a JSON object.');
-  const { call_id: callId, attempt, deadline_ms: deadline, metadata } = event;
+  const { call_id: callId, attempt, metadata } = event;
   const args = bytesOf(event, 'args');
   if (args === undefined) throw invalid('The event has no "args_base64" that is base64.');
   return {
@@ -33,10 +44,16 @@ export function decodeEvent(event: unknown, hostDeadline = Infinity): JobCall {
     args,
     callId: typeof callId === 'string' ? callId : '',
     attempt: typeof attempt === 'number' ? attempt : 1,
-    deadline: Math.min(typeof deadline === 'number' ? deadline : Infinity, hostDeadline),
+    deadline: Math.min(deadlineOf(event), hostDeadline),
     idempotent: false,
     metadata: stringsOf(metadata),
   };
+}
+
+/** By this clock. */
+function deadlineOf({ timeout_ms: timeoutMs, deadline_ms: deadline }: Record<string, unknown>): number {
+  if (typeof timeoutMs === 'number') return Date.now() + timeoutMs;
+  return typeof deadline === 'number' ? deadline : Infinity;
 }
 
 /** What a function answers when the job succeeded. */
