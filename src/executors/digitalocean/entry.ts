@@ -1,7 +1,13 @@
 /** Runs inside DigitalOcean: the `main(params)` of OpenWhisk's Node.js runtimes -> a call. */
 import { randomUUID } from 'node:crypto';
 import { FaasError, remoteError } from '../../core/errors.js';
-import { decodeEvent, isWarmEvent, type SuccessReply, successReply } from '../shared/entry/event.js';
+import {
+  decodeEvent,
+  isWarmEvent,
+  type SuccessReply,
+  successReply,
+  type WarmEvent,
+} from '../shared/entry/event.js';
 import type { CallRunner } from '../shared/entry/runner.js';
 
 export { resolveClaims } from '../shared/entry/claims.js';
@@ -28,6 +34,8 @@ export interface WarmReply {
 const INSTANCE = randomUUID();
 /** A job is told to stop this long before OpenWhisk ends the process, so that it can still say why. */
 const GRACE_MS = 250;
+/** A ping may hold its instance this long, so that several pings need several instances. */
+const MAX_HOLD_MS = 10_000;
 
 /** @param load makes the runner, once; what it throws answers every call, as a function that could not be started */
 export function openWhiskMain(
@@ -35,13 +43,11 @@ export function openWhiskMain(
 ): (params: unknown) => Promise<SuccessReply | ErrorReply | WarmReply> {
   let loading: Promise<CallRunner> | undefined;
   return async (params) => {
-    if (isWarmEvent(params)) {
-      await new Promise((resolve) => setTimeout(resolve, params.hold_ms));
-      return { jobferry_warm: true, instance: INSTANCE };
-    }
     try {
       loading ??= load();
+      // Also before a ping is answered: a warm instance has the job's code in it.
       const run = await loading.catch(cannotStart);
+      if (isWarmEvent(params)) return await warmReply(params);
       const hostDeadline = Number(process.env['__OW_DEADLINE'] ?? Infinity) - GRACE_MS;
       const { result, metadata } = await run(decodeEvent(params, hostDeadline), hostDeadline);
       return successReply(result, metadata);
@@ -49,6 +55,11 @@ export function openWhiskMain(
       return { error: describe(thrown) };
     }
   };
+}
+
+async function warmReply({ hold_ms: holdMs }: WarmEvent): Promise<WarmReply> {
+  await new Promise((resolve) => setTimeout(resolve, Math.min(holdMs, MAX_HOLD_MS)));
+  return { jobferry_warm: true, instance: INSTANCE };
 }
 
 function cannotStart(thrown: unknown): never {
