@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
 import { DigitalOceanExecutor } from '../../src/executors/digitalocean/index.js';
-import { REGION, TOKEN } from '../fakes/digitalocean.js';
+import { type FakeFault, REGION, TOKEN } from '../fakes/digitalocean.js';
 import { artifact, bench, callOf, failureOf, otherArtifact } from './setup.js';
 
 const jobs = [defineJob({ id: 1, name: 'echo', codec: 'bytes', handler: (input: Uint8Array) => input })];
+
+function changed(annotations: unknown, key: string): unknown[] {
+  const list = annotations as { key: string; value: unknown }[];
+  return list.map((one) => (one.key === key ? { key, value: 'changed' } : one));
+}
 
 describe('a deploy', () => {
   it('makes the namespace, uploads the code to OpenWhisk, and is done: origin-defects: not to a trigger', async () => {
@@ -61,7 +66,7 @@ describe('a deploy', () => {
     ['a token that is refused', 'GET namespaces', 401, 'AUTH'],
   ])('creates nothing after %s: origin-defects: it went on to create', async (_, operation, status, code) => {
     await using it = await bench({ jobs });
-    it.fake.fault(operation, { status });
+    it.fake.fault(operation, { status }, 6);
     expect(await failureOf(it.deploy(1))).toMatchObject({ code, executed: 'no' });
     expect(it.fake.writes()).toEqual([]);
   });
@@ -71,21 +76,53 @@ describe('a deploy', () => {
     it.fake.fault('POST namespaces', { reset: 'after' });
     await it.deploy(1);
     expect(it.fake.namespaces.size).toBe(1);
+    expect(it.fake.writes()).toEqual(['POST namespaces', 'PUT action']);
   });
 
-  it.each(['POST namespaces', 'GET action', 'PUT action'])(
-    'cut off at %s is finished by the next one',
-    async (operation) => {
-      for (const reset of ['before', 'after'] as const) {
-        await using it = await bench({ jobs });
-        it.fake.fault(operation, { reset });
-        const first = await it.deploy(1).catch((error: unknown) => error);
-        if (first instanceof Error) expect(first).toMatchObject({ executed: 'no' });
-        await it.deploy(1);
-        expect([it.fake.namespaces.size, it.fake.actions.size]).toEqual([1, 1]);
-      }
-    },
-  );
+  const FAULTS: [string, Omit<FakeFault, 'operation'>][] = [
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '0' } }],
+    ['503', { status: 503 }],
+    ['an HTML page of a gateway', { status: 502, body: '<html>' }],
+    ['504', { status: 504 }],
+    ['a reset before', { reset: 'before' }],
+    ['a reset after', { reset: 'after' }],
+    ['a reset in mid-body', { reset: 'mid-body' }],
+  ];
+  it.each(
+    ['GET namespaces', 'GET namespace', 'GET action', 'PUT action', 'GET trigger', 'POST triggers'].flatMap(
+      (operation) => FAULTS.map(([what, fault]) => [operation, what, fault] as const),
+    ),
+  )('goes on when %s meets %s', async (operation, _, fault) => {
+    await using it = await bench({ jobs });
+    it.fake.fault(operation, fault);
+    await it.deploy(1, { keepWarm: 1 });
+    expect(it.fake.faults).toEqual([]);
+    expect([it.fake.namespaces.size, it.fake.actions.size, it.fake.triggers.size]).toEqual([1, 1, 1]);
+  });
+
+  it.each(['DELETE trigger', 'DELETE action'])('is undone although %s meets an outage', async (operation) => {
+    await using it = await bench({ jobs });
+    await it.deploy(1, { keepWarm: 1 });
+    it.fake.fault(operation, { status: 503 });
+    it.fake.fault(operation, { reset: 'after' });
+    it.fake.fault('DELETE action', { status: 409 });
+    await it.executor.undeployJob(1);
+    expect([it.fake.actions.size, it.fake.triggers.size]).toEqual([0, 0]);
+  });
+
+  it('gives up in the end, and what the next one finds is finished', async () => {
+    await using it = await bench({ jobs });
+    it.fake.fault('PUT action', { status: 503 }, 6);
+    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'UNAVAILABLE', executed: 'no' });
+    await it.deploy(1);
+    expect([it.fake.namespaces.size, it.fake.actions.size]).toEqual([1, 1]);
+  });
+
+  it('does not take a 400 that speaks of a timeout for an outage', async () => {
+    await using it = await bench({ jobs });
+    it.fake.fault('PUT action', { status: 400, body: '{"error":"limits.timeout is not allowed"}' });
+    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'INVALID_REQUEST', executed: 'no' });
+  });
 
   it('waits for someone else’s deploy of the same function', async () => {
     await using it = await bench({ jobs });
@@ -96,12 +133,43 @@ describe('a deploy', () => {
     expect(await failureOf(busy)).toMatchObject({ code: 'CONFLICT', executed: 'no' });
   });
 
+  const CHANGES: [string, (action: Record<string, unknown>) => Record<string, unknown>][] = [
+    ['memory', (one) => ({ ...one, limits: { ...(one['limits'] as object), memory: 128 } })],
+    ['time limit', (one) => ({ ...one, limits: { ...(one['limits'] as object), timeout: 1000 } })],
+    ['kind', (one) => ({ ...one, exec: { ...(one['exec'] as object), kind: 'nodejs:14' } })],
+    ['main', (one) => ({ ...one, exec: { ...(one['exec'] as object), main: 'other' } })],
+    ['environment', (one) => ({ ...one, parameters: [{ key: 'A', value: '2', init: true }] })],
+    ['label', (one) => ({ ...one, annotations: changed(one['annotations'], 'label-team') })],
+  ];
+  it.each(CHANGES)('brings back what somebody has changed: the %s', async (_, change) => {
+    await using it = await bench({ jobs });
+    const config = { env: { A: '1' }, labels: { team: 'north' } };
+    await it.deploy(1, config);
+    const made = it.fake.actions.get('jobferry-job-1') ?? {};
+    it.fake.actions.set('jobferry-job-1', change(made));
+    await it.deploy(1, config);
+    const { limits, exec, parameters, annotations } = made;
+    const now = it.fake.actions.get('jobferry-job-1');
+    expect(now).toMatchObject({ limits, exec, parameters, annotations });
+  });
+
+  it('takes what the API leaves out for what it was', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1, { env: { A: '1' } });
+    const { limits: _, parameters: __, ...brief } = it.fake.actions.get('jobferry-job-1') ?? {};
+    it.fake.actions.set('jobferry-job-1', { ...brief, exec: { binary: true } });
+    const before = it.fake.writes().length;
+    await it.deploy(1, { env: { A: '1' } });
+    expect(it.fake.writes()).toHaveLength(before);
+  });
+
   it.each([
     [{ maxConcurrency: 3 }, 'UNSUPPORTED', '`maxConcurrency`'],
     [{ secrets: { A: 'b' } }, 'UNSUPPORTED', '`secrets`'],
     [{ memoryMb: 2048 }, 'CONFIG', '`memoryMb` is 2048: use an integer from 128 to 1024'],
     [{ timeoutSecs: 901 }, 'CONFIG', '`timeoutSecs` is 901'],
     [{ keepWarm: 3 }, 'CONFIG', '`keepWarm` is 0 or 1'],
+    [{ digitalocean: { knd: 'nodejs:20' } as object }, 'UNSUPPORTED', 'has no `knd`'],
     [{ env: { __OW_X: '1' } }, 'CONFIG', '`env` has a name that is taken'],
   ])('refuses %j by name before anything is made', async (config, code, text) => {
     await using it = await bench({ jobs });
@@ -169,8 +237,9 @@ describe('the rest of its life', () => {
     expect(() => new DigitalOceanExecutor({ apiHost: 'https://x' })).toThrow(
       /`apiHost` and `accessKey` together/,
     );
-    expect(() => new DigitalOceanExecutor({ token: 't', region: 'r', nonsense: 1 } as never)).toThrow(
-      /no option `nonsense`/,
-    );
+    const wrong = (option: object) => () =>
+      new DigitalOceanExecutor({ token: 't', region: 'r', ...option } as never);
+    expect(wrong({ nonsense: 1 })).toThrow(/no option `nonsense`/);
+    expect(wrong({ digitalocean: { knd: 'x' } })).toThrow(/no option `digitalocean.knd`. Known: kind, main/);
   });
 });

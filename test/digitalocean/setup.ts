@@ -9,9 +9,21 @@ import { type FakeOptions, fakeDigitalOcean, REGION, TOKEN } from '../fakes/digi
 
 export { callOf, failureOf } from '../aws-lambda/setup.js';
 
+const ENTRY_MARK = { path: 'jobferry-digitalocean.json', bytes: '{"entry":1}\n' };
+
 /** The fake runs jobs in its own process. */
-export const artifact = await packageFiles([{ path: 'index.js', bytes: 'exports.main = () => ({});\n' }]);
-export const otherArtifact = await packageFiles([{ path: 'index.js', bytes: 'exports.main = () => 1;\n' }]);
+export const artifact = await packageFiles([
+  { path: 'index.js', bytes: 'exports.main = () => ({});\n' },
+  ENTRY_MARK,
+]);
+export const otherArtifact = await packageFiles([
+  { path: 'index.js', bytes: 'exports.main = () => 1;\n' },
+  ENTRY_MARK,
+]);
+/** With no entry of ours in it. */
+export const foreignArtifact = await packageFiles([
+  { path: 'index.js', bytes: 'exports.main = () => ({ payment: "sent" });\n' },
+]);
 
 /** A fake and an executor for it; closed together. */
 export async function bench(fakeOptions: FakeOptions = {}, options: DigitalOceanExecutorOptions = {}) {

@@ -18,9 +18,11 @@ export interface FakeFault {
   readonly status?: number;
   readonly headers?: Record<string, string>;
   readonly body?: string;
-  /** `before`: nothing is done, `after`: it is done and the reply is lost. */
-  readonly reset?: 'before' | 'after';
+  /** `before`: nothing is done, `after`: it is done and the reply is lost, `mid-body`: the reply is cut off. */
+  readonly reset?: 'before' | 'after' | 'mid-body';
   readonly hang?: boolean;
+  /** Answers this much later. */
+  readonly delayMs?: number;
   readonly run?: () => void;
 }
 
@@ -111,6 +113,7 @@ export class FakeDigitalOcean {
     const fault = index < 0 ? undefined : this.faults.splice(index, 1)[0];
     fault?.run?.();
     if (fault?.hang) return;
+    if (fault?.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, fault.delayMs));
     if (fault?.reset === 'before') return void incoming.socket.resetAndDestroy();
     const body = chunks.length === 0 ? undefined : (JSON.parse(Buffer.concat(chunks).toString()) as Json);
     const isPlain = fault?.status === undefined;
@@ -120,6 +123,10 @@ export class FakeDigitalOcean {
     if (fault?.reset === 'after') return void incoming.socket.resetAndDestroy();
     this.#options.observe?.({ operation, method, target, body, status, reply });
     const text = reply === undefined ? '' : typeof reply === 'string' ? reply : JSON.stringify(reply);
+    if (fault?.reset === 'mid-body') {
+      outgoing.writeHead(status, { 'content-length': text.length + 9 }).write(text);
+      return void setTimeout(() => incoming.socket.resetAndDestroy(), 5);
+    }
     outgoing.writeHead(status, { 'content-type': 'application/json', ...fault?.headers }).end(text);
   }
 
@@ -223,11 +230,16 @@ export class FakeDigitalOcean {
       case 'DELETE':
         return this.actions.delete(name) ? [200, withoutCode(found ?? {})] : notFound();
       default:
-        return found === undefined ? notFound() : this.#invoke(name, found, body ?? {});
+        return found === undefined ? notFound() : this.#invoke(name, found, query, body ?? {});
     }
   }
 
-  async #invoke(name: string, action: Json, params: Json): Promise<[number, unknown]> {
+  async #invoke(
+    name: string,
+    action: Json,
+    query: URLSearchParams,
+    params: Json,
+  ): Promise<[number, unknown]> {
     const activationId = randomUUID().replaceAll('-', '');
     const startMs = Date.now();
     const callId = params['call_id'];
@@ -266,6 +278,7 @@ export class FakeDigitalOcean {
       });
       return record;
     });
+    if (query.get('blocking') !== 'true') return [202, { activationId }];
     const { blockingMs = Infinity } = this.#options;
     const late = new Promise<undefined>((resolve) => {
       if (blockingMs !== Infinity) setTimeout(() => resolve(undefined), blockingMs).unref();
@@ -279,9 +292,11 @@ export class FakeDigitalOcean {
     if (id === undefined) {
       const name = query.get('name');
       const since = Number(query.get('since') ?? 0);
-      const all = [...this.activations.values()].filter(
-        (one) => one['name'] === name && Number(one['start']) >= since,
-      );
+      // Newest first, by the time a call began; a record is there when the call has ended.
+      const all = [...this.activations.values()]
+        .filter((one) => one['name'] === name && Number(one['start']) > since)
+        .reverse()
+        .sort((a, b) => Number(b['start']) - Number(a['start']));
       const [limit, skip] = [Number(query.get('limit') ?? 30), Number(query.get('skip') ?? 0)];
       return [200, all.slice(skip, skip + limit).map(({ logLines: _, response: __, ...brief }) => brief)];
     }

@@ -45,7 +45,7 @@ export function replyError(
   redact: (text: string) => string,
 ): FaasError {
   const body = parseObject(reply.body);
-  const meaning = meaningOf(reply.status, body);
+  const meaning = meaningOf(reply.status, body, plane);
   const { provider, functionName, origin } = place;
   const said = textOf(body?.['error']) ?? textOf(body?.['message']);
   const quoted =
@@ -66,7 +66,7 @@ export function replyError(
   });
 }
 
-function meaningOf(status: number, body: Fields | undefined): Meaning {
+function meaningOf(status: number, body: Fields | undefined, plane: Plane): Meaning {
   if (body === undefined && status < 500) {
     return {
       code: 'PROTOCOL',
@@ -75,12 +75,15 @@ function meaningOf(status: number, body: Fields | undefined): Meaning {
     };
   }
   const said = textOf(body?.['error']) ?? textOf(body?.['message']) ?? '';
-  // A time limit comes with several statuses, and with no activation.
-  if (/timed out|time limit|timeout/i.test(said))
+  // The time limit of a call comes with several statuses, and with no activation.
+  if (plane === 'call' && /timed out|time limit|timeout/i.test(said))
     return { code: 'TIMEOUT', executed: 'maybe', text: 'ran out of time' };
   if (status === 422 && /limit reached/i.test(said))
-    return refused('THROTTLED', 'has no more namespaces to give');
+    return refused('CONFIG', 'has no more namespaces to give. Delete one, or ask DigitalOcean for more');
   const known = BY_STATUS.get(status);
+  // Only a call has a time limit of its own: elsewhere a server is late, and can be asked again.
+  if (plane !== 'call' && known?.code === 'TIMEOUT')
+    return { code: 'UNAVAILABLE', executed: 'no', text: known.text };
   if (known !== undefined) return known;
   if (status >= 500) return { code: 'UNAVAILABLE', executed: 'maybe', text: 'failed' };
   if (status >= 300 && status < 400)

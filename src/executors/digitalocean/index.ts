@@ -10,7 +10,8 @@ import type {
   ProviderLimits,
 } from '../../core/executor.js';
 import type { JobCall, JobId, JobResult } from '../../core/job.js';
-import { Invoker } from './invoke.js';
+import { FunctionsApi } from './functions-api.js';
+import { type Accepted, Invoker } from './invoke.js';
 import { Lifecycle } from './lifecycle.js';
 import { readLogs } from './logs.js';
 import { Namespaces } from './namespace.js';
@@ -21,7 +22,9 @@ import {
   PROVIDER,
   type Settings,
 } from './options.js';
+import { warm } from './warm.js';
 
+export type { Accepted } from './invoke.js';
 export { DIGITALOCEAN_LIMITS } from './limits.js';
 export type {
   DeployProgress,
@@ -42,6 +45,7 @@ export class DigitalOceanExecutor implements FaasExecutor {
   readonly limits: ProviderLimits;
   readonly #settings: Settings;
   readonly #namespaces: Namespaces;
+  readonly #api: FunctionsApi;
   readonly #invoker: Invoker;
   readonly #lifecycle: Lifecycle;
 
@@ -50,8 +54,9 @@ export class DigitalOceanExecutor implements FaasExecutor {
     this.#settings = checkOptions(options);
     this.limits = this.#settings.limits;
     this.#namespaces = new Namespaces(this.#settings);
-    this.#invoker = new Invoker(this.#settings, this.#namespaces);
-    this.#lifecycle = new Lifecycle(this.#settings, this.#namespaces, this.#invoker);
+    this.#api = new FunctionsApi(this.#settings, this.#namespaces);
+    this.#invoker = new Invoker(this.#settings, this.#api);
+    this.#lifecycle = new Lifecycle(this.#settings, this.#namespaces, this.#api);
   }
 
   /**
@@ -60,6 +65,20 @@ export class DigitalOceanExecutor implements FaasExecutor {
    */
   invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     return this.#invoker.invoke(call, context);
+  }
+
+  /** Hands the call over without waiting for it; `getResult` has its end. The job's deadline is the call's own. */
+  invokeAsync(call: JobCall, context: CallContext): Promise<Accepted> {
+    return this.#invoker.invokeAsync(call, context);
+  }
+
+  /**
+   * Waits until the call has ended, also one that `invoke` gave up waiting for: its error has the `requestId`.
+   * OpenWhisk does not tell a call that goes on from one it does not know, so an unknown id ends in TIMEOUT.
+   * @throws {FaasError} what the call failed with, or TIMEOUT with `executed: 'maybe'`
+   */
+  getResult(jobId: JobId, requestId: string, context: CallContext): Promise<JobResult> {
+    return this.#invoker.getResult(jobId, requestId, context);
   }
 
   /**
@@ -88,9 +107,13 @@ export class DigitalOceanExecutor implements FaasExecutor {
     return this.#lifecycle.health(jobId, signal);
   }
 
-  /** Pings that the entry answers without the job; DigitalOcean takes the instances back when it likes. */
+  /**
+   * Pings that the entry answers without the job; DigitalOcean takes the instances back when it likes. Resolves to how
+   * many instances answered.
+   * @throws {FaasError} UNSUPPORTED for a function without our entry, since a ping would run its code
+   */
   async warm(jobId: JobId, instances = 1, signal?: AbortSignal): Promise<number> {
-    return this.#lifecycle.warm(jobId, instances, signal);
+    return warm(this.#settings, this.#lifecycle, this.#invoker, jobId, instances, signal);
   }
 
   /** The namespace stays: others may use it. */
@@ -99,7 +122,7 @@ export class DigitalOceanExecutor implements FaasExecutor {
   }
 
   async *logs(jobId: JobId, options: LogOptions = {}): AsyncGenerator<LogEntry> {
-    yield* readLogs(this.#settings, this.#namespaces, jobId, options);
+    yield* readLogs(this.#settings, this.#api, jobId, options);
   }
 
   /** Lets calls in flight finish and closes the sockets. */

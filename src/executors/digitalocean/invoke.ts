@@ -1,58 +1,71 @@
 /** The data plane: one call, one POST; what DigitalOcean turns into an activation is asked for until it ends. */
 import { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
-import type { CallMetrics, JobCall, JobId, JobResult } from '../../core/job.js';
-import { sleep } from '../../core/scope.js';
+import type { CallMetrics, JobCall, JobId, JobResult, Metadata } from '../../core/job.js';
+import { ChildScope, sleep } from '../../core/scope.js';
+import { isTransient } from '../shared/control-retry.js';
 import { decodeReply, encodeEvent } from '../shared/entry/event.js';
-import type { HttpReply } from '../shared/http.js';
 import { isObject, parseObject, textOf } from '../shared/json.js';
-import type { Client } from './client.js';
+import type { Place } from '../shared/transport-error.js';
+import { repeatable } from './client.js';
 import { type Activation, activationError, replyError } from './errors.js';
-import type { Namespaces } from './namespace.js';
+import { type Answer, actionPath, activationPath, type FunctionsApi } from './functions-api.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
 
 const MAX_EVENT_BYTES = 1024 * 1024;
+const BLOCKING = '?blocking=true&result=false';
+/** An activation is asked for so many times more when it must have ended by DigitalOcean's own time limit. */
+const LATE_POLLS = 120;
 
-/** `/api/v1/namespaces/_/actions/NAME`; each step of a name with a package is encoded by itself. */
-export function actionPath(functionName: string): string {
-  return `/api/v1/namespaces/_/actions/${functionName.split('/').map(encodeURIComponent).join('/')}`;
+/** What DigitalOcean says when it has taken an asynchronous call. */
+export interface Accepted {
+  /** The activation's id, for `getResult`. */
+  readonly requestId: string;
+}
+
+interface Ended {
+  readonly activation: Activation;
+  readonly status: number;
+  readonly place: Place;
 }
 
 export class Invoker {
   readonly #settings: Settings;
-  readonly #namespaces: Namespaces;
+  readonly #api: FunctionsApi;
   readonly #names = new Map<JobId, string>();
 
-  constructor(settings: Settings, namespaces: Namespaces) {
+  constructor(settings: Settings, api: FunctionsApi) {
     this.#settings = settings;
-    this.#namespaces = namespaces;
+    this.#api = api;
   }
 
   /** @throws {FaasError} always, with `executed` telling the truth about this attempt. */
   async invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     const startedMs = performance.now();
     const functionName = this.#nameOf(call.jobId);
-    const event = this.#event(functionName, call, context);
-    const { activation, status, place } = await this.#run(functionName, event, context);
-    const { response, activationId } = activation;
-    if (response?.success !== true) throw activationError(activation, status, place);
-    const decoded = decodeReply(Buffer.from(JSON.stringify(response.result ?? null)));
-    if (decoded.kind !== 'result') {
-      throw new FaasError({
-        code: 'PROTOCOL',
-        executed: 'yes',
-        provider: PROVIDER,
-        functionName,
-        status,
-        requestId: activationId,
-        message: `${functionName} ran and answered without \`result_base64\`. Package it for the target digitalocean.`,
-      });
-    }
-    return {
-      result: decoded.result,
-      metadata: { ...call.metadata, ...decoded.metadata },
-      metrics: metricsOf(activation, performance.now() - startedMs),
-    };
+    const event = this.#event(functionName, call, Math.min(call.deadline, context.deadline));
+    const ended = await this.#run(functionName, event, context);
+    return resultOf(ended, call.metadata, startedMs);
+  }
+
+  /**
+   * Hands the call over and comes back: it runs, whoever waits for it or not.
+   * @throws {FaasError} `executed: 'no'` means that DigitalOcean did not take it.
+   */
+  async invokeAsync(call: JobCall, context: CallContext): Promise<Accepted> {
+    const functionName = this.#nameOf(call.jobId);
+    // The context's deadline is for handing it over.
+    const event = this.#event(functionName, call, call.deadline);
+    const answer = await this.#api.send('POST', actionPath(functionName), functionName, context, event);
+    const id = textOf(parseObject(answer.reply.body)?.['activationId']);
+    if (answer.reply.status === 202 && id !== undefined) return { requestId: id };
+    throw notAnActivation(answer, functionName);
+  }
+
+  /** Waits for the end of an activation. @throws {FaasError} what the call failed with, or TIMEOUT while it goes on. */
+  async getResult(jobId: JobId, requestId: string, context: CallContext): Promise<JobResult> {
+    const startedMs = performance.now();
+    return resultOf(await this.#poll(requestId, this.#nameOf(jobId), context, 0), {}, startedMs);
   }
 
   /** One raw event, and what the function answered: what warming is made of. */
@@ -63,73 +76,59 @@ export class Invoker {
     throw activationError(activation, status, place);
   }
 
-  async #run(functionName: string, body: Buffer, context: CallContext) {
-    const { client } = await this.#namespaces.need(context, functionName);
-    const path = `${actionPath(functionName)}?blocking=true&result=false`;
-    let from = client;
-    let reply = await client.send('POST', path, functionName, context, body);
-    if (reply.status === 401) {
-      // Refused before anything ran: the key may have been rotated.
-      const renewed = await this.#namespaces.renew(context);
-      if (renewed !== undefined) {
-        from = renewed.client;
-        reply = await from.send('POST', path, functionName, context, body);
-      }
-    }
-    const place = from.place(functionName);
-    return { ...(await this.#activation(reply, from, functionName, context)), place };
-  }
-
-  async #activation(
-    reply: HttpReply,
-    client: Client,
-    functionName: string,
-    context: CallContext,
-  ): Promise<{ activation: Activation; status: number }> {
-    const fields = parseObject(reply.body);
+  async #run(functionName: string, body: Buffer, context: CallContext): Promise<Ended> {
+    const path = `${actionPath(functionName)}${BLOCKING}`;
+    const answer = await this.#api.send('POST', path, functionName, context, body);
+    const { status, body: bytes } = answer.reply;
+    const fields = parseObject(bytes);
     const id = textOf(fields?.['activationId']);
-    const hasRecord = isObject(fields?.['response']);
-    if (reply.status === 202 && id !== undefined) return this.#poll(id, client, functionName, context);
-    if ((reply.status === 200 || reply.status === 502) && hasRecord) {
-      return { activation: fields as Activation, status: reply.status };
+    if (status === 202 && id !== undefined)
+      return this.#poll(id, functionName, context, this.#settings.pollMs);
+    if ((status === 200 || status === 502) && isObject(fields?.['response'])) {
+      return { activation: fields as Activation, status, place: answer.client.place(functionName) };
     }
-    const place = client.place(functionName);
-    if (reply.status !== 200 && reply.status !== 202) throw replyError(reply, 'call', place, client.redact);
-    throw new FaasError({
-      code: 'PROTOCOL',
-      executed: 'maybe',
-      provider: PROVIDER,
-      functionName,
-      status: reply.status,
-      message: `${place.origin} answered a call of ${functionName} with ${reply.body.length} bytes that are no activation.`,
-    });
+    throw notAnActivation(answer, functionName);
   }
 
   /** It runs, or has run: whatever breaks off here, `executed` is no `no` any more. */
-  async #poll(
-    id: string,
-    client: Client,
-    functionName: string,
-    context: CallContext,
-  ): Promise<{ activation: Activation; status: number }> {
-    const path = `/api/v1/namespaces/_/activations/${encodeURIComponent(id)}`;
+  async #poll(id: string, functionName: string, context: CallContext, delayMs: number): Promise<Ended> {
+    const { pollMs, limits } = this.#settings;
+    // A call without a deadline must not wait for ever for what OpenWhisk has lost.
+    const longestRunMs = (limits.timeoutSecs?.max ?? 900) * 1000 + LATE_POLLS * pollMs;
+    const scope = new ChildScope(context, longestRunMs);
     try {
-      for (;;) {
-        await sleep(this.#settings.pollMs, context);
-        const reply = await client.send('GET', path, functionName, context);
-        const fields = parseObject(reply.body);
-        if (reply.status === 200 && isObject(fields?.['response'])) {
-          return { activation: fields as Activation, status: 202 };
-        }
-        // Not there yet, or asked too often, or a gateway that stumbles: the deadline of the call is the limit.
-        if (reply.status === 404 || reply.status === 429 || reply.status >= 500) continue;
-        throw replyError(reply, 'call', client.place(functionName), client.redact);
+      for (let waitMs = delayMs; ; ) {
+        await sleep(waitMs, scope);
+        const found = await this.#activation(id, functionName, scope).catch((failure: unknown) => {
+          // Throttled, or a gateway or a connection that stumbles: the activation does not care.
+          if (scope.reason === undefined && isTransient(failure)) return failure as FaasError;
+          throw failure;
+        });
+        if (found !== undefined && !FaasError.is(found)) return found;
+        waitMs = Math.max(pollMs, found?.retryAfterMs ?? 0);
       }
     } catch (failure) {
       if (!FaasError.is(failure)) throw failure;
       const message = `${failure.message} The call went on as activation ${id}.`;
       throw failure.with({ executed: 'maybe', requestId: id, functionName, provider: PROVIDER, message });
+    } finally {
+      scope.dispose();
     }
+  }
+
+  /** Undefined as long as it is not there. */
+  async #activation(id: string, functionName: string, scope: ChildScope): Promise<Ended | undefined> {
+    const { reply, client } = await this.#api
+      .send('GET', activationPath(id), functionName, scope)
+      .catch((failure: unknown) => {
+        throw repeatable(failure);
+      });
+    const fields = parseObject(reply.body);
+    const place = client.place(functionName);
+    if (reply.status === 200 && isObject(fields?.['response']))
+      return { activation: fields as Activation, status: 202, place };
+    if (reply.status === 404) return undefined;
+    throw replyError(reply, 'functions', place, client.redact);
   }
 
   #nameOf(jobId: JobId): string {
@@ -141,8 +140,7 @@ export class Invoker {
     return name;
   }
 
-  #event(functionName: string, call: JobCall, context: CallContext): Buffer {
-    const deadline = Math.min(call.deadline, context.deadline);
+  #event(functionName: string, call: JobCall, deadline: number): Buffer {
     if (deadline !== Infinity && deadline <= Date.now()) {
       throw notSent(functionName, 'TIMEOUT', 'the deadline passed before the request was sent');
     }
@@ -156,6 +154,42 @@ export class Invoker {
     const why = `the event (input, metadata and ids) has ${event.length} bytes, the limit is ${MAX_EVENT_BYTES}`;
     throw notSent(functionName, 'PAYLOAD_TOO_LARGE', why);
   }
+}
+
+function resultOf({ activation, status, place }: Ended, sent: Metadata, startedMs: number): JobResult {
+  const { response, activationId } = activation;
+  if (response?.success !== true) throw activationError(activation, status, place);
+  const decoded = decodeReply(Buffer.from(JSON.stringify(response.result ?? null)));
+  if (decoded.kind !== 'result') {
+    const { functionName } = place;
+    throw new FaasError({
+      code: 'PROTOCOL',
+      executed: 'yes',
+      provider: PROVIDER,
+      functionName,
+      status,
+      requestId: activationId,
+      message: `${functionName} ran and answered without \`result_base64\`. Package it for the target digitalocean.`,
+    });
+  }
+  return {
+    result: decoded.result,
+    metadata: { ...sent, ...decoded.metadata },
+    metrics: metricsOf(activation, performance.now() - startedMs),
+  };
+}
+
+function notAnActivation({ reply, client }: Answer, functionName: string): FaasError {
+  const place = client.place(functionName);
+  if (reply.status !== 200 && reply.status !== 202) return replyError(reply, 'call', place, client.redact);
+  return new FaasError({
+    code: 'PROTOCOL',
+    executed: 'maybe',
+    provider: PROVIDER,
+    functionName,
+    status: reply.status,
+    message: `${place.origin} answered a call of ${functionName} with ${reply.body.length} bytes that are no activation.`,
+  });
 }
 
 /** Only what the activation's annotations say: `initTime` is there for cold starts and for nothing else. */

@@ -2,16 +2,14 @@
 import { FaasError } from '../../core/errors.js';
 import type { Artifact, Deployment, Health } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { type CallScope, sleep } from '../../core/scope.js';
+import type { CallScope } from '../../core/scope.js';
 import { DeployJournal } from '../shared/deploy-journal.js';
-import type { WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
-import { type Fields, isObject, parseObject } from '../shared/json.js';
-import { type Action, actionOf, annotation, CODE_SHA256, codeBytes, isSame, JOB_ID } from './action.js';
-import { type Client, notExecuted } from './client.js';
-import { replyError } from './errors.js';
-import { actionPath, type Invoker } from './invoke.js';
-import type { Namespaces } from './namespace.js';
+import { type Fields, isObject } from '../shared/json.js';
+import { actionOf, annotation, CODE_SHA256, codeBytes, isSame, JOB_ID } from './action.js';
+import { actionPath, type FunctionsApi } from './functions-api.js';
+import { makeTrigger, removeTrigger } from './keep-warm.js';
+import type { Namespace, Namespaces } from './namespace.js';
 import {
   type DeployStep,
   type DigitalOceanFunctionConfig,
@@ -22,20 +20,16 @@ import {
 
 const TIMEOUT_MS = 120_000;
 const PAGE = 200;
-/** Someone else's deploy of the same function is waited for this often. */
-const CONFLICT_TRIES = 5;
-/** Pings that are in flight together need an instance each. */
-const HOLD_MS = 150;
 
 export class Lifecycle {
   readonly #settings: Settings;
   readonly #namespaces: Namespaces;
-  readonly #invoker: Invoker;
+  readonly #api: FunctionsApi;
 
-  constructor(settings: Settings, namespaces: Namespaces, invoker: Invoker) {
+  constructor(settings: Settings, namespaces: Namespaces, api: FunctionsApi) {
     this.#settings = settings;
     this.#namespaces = namespaces;
-    this.#invoker = invoker;
+    this.#api = api;
   }
 
   async deploy(
@@ -49,17 +43,30 @@ export class Lifecycle {
     return inScope(signal, this.#settings.deployTimeoutMs, async (scope) => {
       try {
         journal.begin('namespace');
-        const { client, id } = await this.#namespaces.findOrMake(scope);
+        const namespace = await this.#namespaces.findOrMake(scope);
         journal.begin('read');
-        let current = await this.#read(client, action.functionName, scope);
+        const { functionName, keepWarm, body } = action;
+        let current = await this.#read(functionName, scope);
+        const { control } = this.#namespaces;
+        const trigger = {
+          control,
+          namespaceId: namespace.id,
+          functionName,
+          begin: () => journal.begin('trigger'),
+        };
+        // Before other code is there: it may be code that a ping would run.
+        if (!keepWarm) await removeTrigger(trigger, scope);
         if (current === undefined || !isSame(current, action)) {
           journal.begin('write');
-          current = await this.#write(client, action, scope);
+          const bytes = Buffer.from(JSON.stringify(body));
+          // The same PUT may be sent again: it replaces the whole.
+          const path = `${actionPath(functionName)}?overwrite=true`;
+          current = fieldsOf(await this.#api.ask('PUT', path, functionName, scope, bytes));
           journal.written('write');
         }
-        await this.#keepWarm(id, action, scope, () => journal.begin('trigger'));
+        if (keepWarm) await makeTrigger(trigger, scope);
         journal.begin('done');
-        return this.#deployment(jobId, current, client);
+        return this.#deployment(jobId, current, namespace);
       } catch (failure) {
         throw journal.explain(failure);
       }
@@ -68,8 +75,10 @@ export class Lifecycle {
 
   describe(jobId: JobId, signal: AbortSignal | undefined): Promise<Deployment | undefined> {
     return inScope(signal, TIMEOUT_MS, async (scope) => {
-      const found = await this.#find(jobId, scope);
-      return found === undefined ? undefined : this.#deployment(jobId, found.current, found.client);
+      const namespace = await this.#namespaces.find(scope);
+      if (namespace === undefined) return undefined;
+      const current = await this.#read(functionNameOf(this.#settings, jobId), scope);
+      return current === undefined ? undefined : this.#deployment(jobId, current, namespace);
     });
   }
 
@@ -78,44 +87,33 @@ export class Lifecycle {
     return inScope(signal, TIMEOUT_MS, async (scope) => {
       const namespace = await this.#namespaces.find(scope);
       if (namespace === undefined) return [];
-      const { client } = namespace;
       const found: Deployment[] = [];
       for (let skip = 0; ; skip += PAGE) {
         const path = `/api/v1/namespaces/_/actions?limit=${PAGE}&skip=${skip}`;
-        const reply = await this.#ask(client, 'GET', path, 'the list of functions', scope);
-        const page = JSON.parse(reply.body.toString('utf8')) as unknown;
-        const actions = Array.isArray(page) ? page.filter(isObject) : [];
+        const page = await this.#api.ask('GET', path, 'the list of functions', scope);
+        if (!Array.isArray(page)) throw noList();
+        const actions = page.filter(isObject);
         for (const current of actions) {
           const jobId = Number(annotation(current, JOB_ID));
           if (!Number.isInteger(jobId) || current['name'] !== functionNameOf(this.#settings, jobId)) continue;
-          found.push(this.#deployment(jobId, current, client));
+          found.push(this.#deployment(jobId, current, namespace));
         }
-        if (actions.length < PAGE) return found;
+        if (page.length < PAGE) return found;
       }
     });
   }
 
   health(jobId: JobId, signal: AbortSignal | undefined): Promise<Health> {
     return inScope(signal, TIMEOUT_MS, async (scope): Promise<Health> => {
-      const found = await this.#find(jobId, scope);
+      const found = await this.find(jobId, scope);
       return { status: found === undefined ? 'missing' : 'healthy' };
     });
   }
 
-  warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
-    const functionName = functionNameOf(this.#settings, jobId);
-    return inScope(signal, TIMEOUT_MS, async (scope) => {
-      if ((await this.#find(jobId, scope)) === undefined) {
-        const message = `${functionName} is not deployed on DigitalOcean, so it cannot be warmed.`;
-        throw new FaasError({ code: 'NOT_FOUND', executed: 'no', provider: PROVIDER, functionName, message });
-      }
-      const ping: WarmEvent = { jobferry_warm: true, hold_ms: HOLD_MS };
-      const answers = await Promise.all(
-        Array.from({ length: instances }, () => this.#invoker.ping(functionName, ping, scope)),
-      );
-      const names = answers.filter(isObject).map((answer) => answer['instance']);
-      return new Set(names.filter((name) => typeof name === 'string')).size;
-    });
+  /** The function as OpenWhisk describes it. */
+  async find(jobId: JobId, scope: CallScope): Promise<Fields | undefined> {
+    if ((await this.#namespaces.find(scope)) === undefined) return undefined;
+    return this.#read(functionNameOf(this.#settings, jobId), scope);
   }
 
   undeploy(jobId: JobId, signal: AbortSignal | undefined): Promise<void> {
@@ -123,104 +121,19 @@ export class Lifecycle {
     return inScope(signal, TIMEOUT_MS, async (scope) => {
       const namespace = await this.#namespaces.find(scope);
       if (namespace === undefined) return;
-      const { client, id } = namespace;
+      const { control } = this.#namespaces;
       // First what would call it, then the function.
-      if (id !== undefined && this.#settings.token !== undefined) {
-        await this.#namespaces.ask('DELETE', triggerPath(id, functionName), scope);
-      }
-      const reply = await this.#send(client, 'DELETE', actionPath(functionName), functionName, scope);
-      if (reply.status >= 300 && reply.status !== 404) {
-        throw replyError(reply, 'functions', client.place(functionName), client.redact);
-      }
+      await removeTrigger({ control, namespaceId: namespace.id, functionName, begin: () => {} }, scope);
+      await this.#api.ask('DELETE', actionPath(functionName), functionName, scope);
     });
   }
 
-  async #find(jobId: JobId, scope: CallScope): Promise<{ current: Fields; client: Client } | undefined> {
-    const namespace = await this.#namespaces.find(scope);
-    if (namespace === undefined) return undefined;
-    const { client } = namespace;
-    const current = await this.#read(client, functionNameOf(this.#settings, jobId), scope);
-    return current === undefined ? undefined : { current, client };
+  async #read(functionName: string, scope: CallScope): Promise<Fields | undefined> {
+    const found = await this.#api.ask('GET', `${actionPath(functionName)}?code=false`, functionName, scope);
+    return found === undefined ? undefined : fieldsOf(found);
   }
 
-  async #read(client: Client, functionName: string, scope: CallScope): Promise<Fields | undefined> {
-    const reply = await this.#send(
-      client,
-      'GET',
-      `${actionPath(functionName)}?code=false`,
-      functionName,
-      scope,
-    );
-    if (reply.status === 404) return undefined;
-    if (reply.status !== 200) throw replyError(reply, 'functions', client.place(functionName), client.redact);
-    return parseObject(reply.body) ?? {};
-  }
-
-  /** The same PUT may be sent again: it replaces the whole. */
-  async #write(client: Client, action: Action, scope: CallScope): Promise<Fields> {
-    const { functionName, body } = action;
-    const bytes = Buffer.from(JSON.stringify(body));
-    for (let tries = 1; ; tries += 1) {
-      const reply = await this.#send(
-        client,
-        'PUT',
-        `${actionPath(functionName)}?overwrite=true`,
-        functionName,
-        scope,
-        bytes,
-      );
-      if (reply.status === 200) return parseObject(reply.body) ?? {};
-      const failure = replyError(reply, 'functions', client.place(functionName), client.redact);
-      if (reply.status !== 409 || tries === CONFLICT_TRIES) throw failure;
-      await sleep(this.#settings.pollMs, scope);
-    }
-  }
-
-  /** A ping each minute keeps one instance; it is the entry's warm event, so that no job runs. */
-  async #keepWarm(
-    id: string | undefined,
-    { functionName, keepWarm }: Action,
-    scope: CallScope,
-    begin: () => void,
-  ): Promise<void> {
-    if (id === undefined || this.#settings.token === undefined) return;
-    const path = triggerPath(id, functionName);
-    const there = await this.#namespaces.ask('GET', path, scope);
-    if ((there !== undefined) === keepWarm) return;
-    begin();
-    if (!keepWarm) {
-      await this.#namespaces.ask('DELETE', path, scope);
-      return;
-    }
-    await this.#namespaces.ask('POST', triggersPath(id), scope, {
-      name: triggerName(functionName),
-      function: functionName,
-      type: 'SCHEDULED',
-      is_enabled: true,
-      scheduled_details: { cron: '* * * * *', body: { jobferry_warm: true, hold_ms: 0 } },
-    });
-  }
-
-  #send(
-    client: Client,
-    method: 'GET' | 'PUT' | 'DELETE',
-    path: string,
-    functionName: string,
-    scope: CallScope,
-    body?: Uint8Array,
-  ) {
-    return client.send(method, path, functionName, scope, body).catch((failure: unknown) => {
-      throw notExecuted(failure);
-    });
-  }
-
-  async #ask(client: Client, method: 'GET', path: string, what: string, scope: CallScope) {
-    const reply = await this.#send(client, method, path, what, scope);
-    if (reply.status === 200) return reply;
-    throw replyError(reply, 'functions', client.place(what), client.redact);
-  }
-
-  #deployment(jobId: JobId, current: Fields, { origin }: Client): Deployment {
+  #deployment(jobId: JobId, current: Fields, { client }: Namespace): Deployment {
     const functionName = functionNameOf(this.#settings, jobId);
     const limits = isObject(current['limits']) ? current['limits'] : {};
     const { memory, timeout } = limits;
@@ -231,7 +144,7 @@ export class Lifecycle {
       jobId,
       functionName,
       provider: PROVIDER,
-      endpoint: `${origin}${actionPath(functionName)}`,
+      endpoint: `${client.origin}${actionPath(functionName)}`,
       ...(typeof memory === 'number' && { memoryMb: memory }),
       ...(typeof timeout === 'number' && { timeoutSecs: timeout / 1000 }),
       ...(typeof sha256 === 'string' && { sha256 }),
@@ -241,7 +154,11 @@ export class Lifecycle {
   }
 }
 
-const triggerName = (functionName: string) => `${functionName}-keep-warm`;
-const triggersPath = (id: string) => `/v2/functions/namespaces/${encodeURIComponent(id)}/triggers`;
-const triggerPath = (id: string, functionName: string) =>
-  `${triggersPath(id)}/${encodeURIComponent(triggerName(functionName))}`;
+function fieldsOf(value: unknown): Fields {
+  return isObject(value) ? value : {};
+}
+
+function noList(): FaasError {
+  const message = 'DigitalOcean answered the list of functions with something that is no list.';
+  return new FaasError({ code: 'PROTOCOL', executed: 'no', provider: PROVIDER, message });
+}

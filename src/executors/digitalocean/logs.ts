@@ -1,16 +1,17 @@
 /** Logs of activations: kept for three days, by DigitalOcean's documentation. */
 import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { callContext, sleep } from '../../core/scope.js';
-import { isObject, parseObject } from '../shared/json.js';
-import type { Client } from './client.js';
-import { replyError } from './errors.js';
-import type { Namespaces } from './namespace.js';
+import { CallScope, cancelled, sleep } from '../../core/scope.js';
+import { isObject } from '../shared/json.js';
+import { actionPath, activationPath, type FunctionsApi } from './functions-api.js';
 import { functionNameOf, type Settings } from './options.js';
 
-const PAGE = 30;
+/** The most that OpenWhisk gives at once. */
+const PAGE = 200;
 /** How often new activations are looked for, when following. */
 const FOLLOW_MS = 2000;
+/** A record is there some time after its call has ended. */
+const RECORD_DELAY_MS = 60_000;
 /** `2026-01-01T00:00:00.000Z stdout: text` */
 const LINE = /^(\S+)\s+(stdout|stderr):\s?(.*)$/s;
 
@@ -20,76 +21,115 @@ const LINE = /^(\S+)\s+(stdout|stderr):\s?(.*)$/s;
  */
 export async function* readLogs(
   settings: Settings,
-  namespaces: Namespaces,
+  api: FunctionsApi,
   jobId: JobId,
   options: LogOptions,
 ): AsyncGenerator<LogEntry> {
+  const { signal } = options;
+  const scope = new CallScope();
+  const stop = () => scope.cancel(cancelled(signal?.reason));
+  if (signal?.aborted) stop();
+  else signal?.addEventListener('abort', stop, { once: true });
   try {
-    yield* follow(settings, namespaces, jobId, options);
+    yield* follow(new ActivationLogs(settings, api, functionNameOf(settings, jobId), scope), options, scope);
   } catch (failure) {
     // Giving up is how following ends.
-    if (!options.signal?.aborted) throw failure;
+    if (!signal?.aborted) throw failure;
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
 }
 
 async function* follow(
-  settings: Settings,
-  namespaces: Namespaces,
-  jobId: JobId,
-  { since, follow: goesOn = false, tail, callId, signal }: LogOptions,
+  logs: ActivationLogs,
+  { since, follow: goesOn = false, tail, callId }: LogOptions,
+  scope: CallScope,
 ): AsyncGenerator<LogEntry> {
-  const functionName = functionNameOf(settings, jobId);
-  const scope = callContext(signal === undefined ? {} : { signal });
-  const { client } = await namespaces.need(scope, functionName);
-  let fromMs = since?.getTime() ?? 0;
-  const seen = new Set<string>();
+  const sinceMs = since?.getTime() ?? 0;
+  // A record has the time its call began, and is there when the call has ended: one that began this long ago may be new.
+  const lookBackMs = (await logs.longestRunMs()) + RECORD_DELAY_MS;
+  const seen = new Map<string, number>();
+  let newestMs = 0;
+  const read = async (activation: Started) =>
+    (await logs.lines(activation)).filter(
+      ({ time, message }) => time.getTime() >= sinceMs && (callId === undefined || message.includes(callId)),
+    );
   for (let first = true; ; first = false) {
-    const entries: LogEntry[] = [];
-    for (const { id, startMs } of await activations(client, functionName, fromMs, scope)) {
+    const wanted = first && tail !== undefined ? tail : Infinity;
+    const fresh: Started[] = [];
+    let last: LogEntry[] = [];
+    for await (const activation of logs.newestFirst(Math.max(sinceMs, newestMs) - lookBackMs)) {
+      const { id, startMs } = activation;
+      newestMs = Math.max(newestMs, startMs);
+      const isOld = startMs < newestMs - lookBackMs;
+      // The tail is read; what follows only has to be told from what is new later.
+      if (last.length >= wanted && (isOld || !goesOn)) break;
       if (seen.has(id)) continue;
-      seen.add(id);
-      fromMs = Math.max(fromMs, startMs);
-      entries.push(...(await linesOf(client, functionName, id, startMs, scope)));
+      seen.set(id, startMs);
+      if (wanted === Infinity) fresh.push(activation);
+      else if (last.length < wanted) last = [...(await read(activation)), ...last];
     }
-    const wanted = callId === undefined ? entries : entries.filter(({ message }) => message.includes(callId));
-    yield* first && tail !== undefined ? wanted.slice(-tail) : wanted;
+    for (const activation of fresh.reverse()) yield* await read(activation);
+    yield* last.slice(Math.max(0, last.length - wanted));
     if (!goesOn) return;
+    for (const [id, startMs] of seen) if (startMs < newestMs - lookBackMs) seen.delete(id);
     await sleep(FOLLOW_MS, scope);
   }
 }
 
-type Scope = ReturnType<typeof callContext>;
-
-async function activations(client: Client, functionName: string, sinceMs: number, scope: Scope) {
-  const name = encodeURIComponent(functionName);
-  const all: { id: string; startMs: number }[] = [];
-  for (let skip = 0; ; skip += PAGE) {
-    const path = `/api/v1/namespaces/_/activations?name=${name}&limit=${PAGE}&skip=${skip}${sinceMs > 0 ? `&since=${sinceMs}` : ''}`;
-    const reply = await client.send('GET', path, functionName, scope);
-    if (reply.status !== 200) throw replyError(reply, 'functions', client.place(functionName), client.redact);
-    const page = JSON.parse(reply.body.toString('utf8')) as unknown;
-    const list = Array.isArray(page) ? page.filter(isObject) : [];
-    for (const one of list) all.push({ id: String(one['activationId']), startMs: Number(one['start'] ?? 0) });
-    if (list.length < PAGE) return all.sort((a, b) => a.startMs - b.startMs);
-  }
+interface Started {
+  readonly id: string;
+  readonly startMs: number;
 }
 
-async function linesOf(
-  client: Client,
-  functionName: string,
-  id: string,
-  startMs: number,
-  scope: Scope,
-): Promise<LogEntry[]> {
-  const path = `/api/v1/namespaces/_/activations/${encodeURIComponent(id)}/logs`;
-  const reply = await client.send('GET', path, functionName, scope);
-  if (reply.status === 404) return []; // past its days
-  if (reply.status !== 200) throw replyError(reply, 'functions', client.place(functionName), client.redact);
-  const lines = parseObject(reply.body)?.['logs'];
-  return (Array.isArray(lines) ? lines : []).map((line: unknown): LogEntry => {
-    const [, time = '', stream, message] = LINE.exec(String(line)) ?? [];
-    if (stream === undefined || Number.isNaN(Date.parse(time)))
-      return { time: new Date(startMs), message: String(line) };
-    return { time: new Date(time), message: message ?? '', stream: stream as 'stdout' | 'stderr' };
-  });
+class ActivationLogs {
+  readonly #settings: Settings;
+  readonly #api: FunctionsApi;
+  readonly #functionName: string;
+  readonly #scope: CallScope;
+
+  constructor(settings: Settings, api: FunctionsApi, functionName: string, scope: CallScope) {
+    this.#settings = settings;
+    this.#api = api;
+    this.#functionName = functionName;
+    this.#scope = scope;
+  }
+
+  /** By the function's own time limit, or by DigitalOcean's when it is gone and only its logs are left. */
+  async longestRunMs(): Promise<number> {
+    const action = await this.#get(`${actionPath(this.#functionName)}?code=false`);
+    const limits = isObject(action) && isObject(action['limits']) ? action['limits'] : {};
+    const { timeout } = limits;
+    return typeof timeout === 'number' ? timeout : (this.#settings.limits.timeoutSecs?.max ?? 900) * 1000;
+  }
+
+  /** As OpenWhisk lists them; a page is read when it is wanted. */
+  async *newestFirst(sinceMs: number): AsyncGenerator<Started> {
+    const name = encodeURIComponent(this.#functionName);
+    const since = sinceMs > 0 ? `&since=${sinceMs}` : '';
+    for (let skip = 0; ; skip += PAGE) {
+      const path = `/api/v1/namespaces/_/activations?name=${name}&limit=${PAGE}&skip=${skip}${since}`;
+      const page = await this.#get(path);
+      const list = Array.isArray(page) ? page : [];
+      for (const one of list.filter(isObject))
+        yield { id: String(one['activationId']), startMs: Number(one['start'] ?? 0) };
+      if (list.length < PAGE) return;
+    }
+  }
+
+  /** None when they are past their days. */
+  async lines({ id, startMs }: Started): Promise<LogEntry[]> {
+    const reply = await this.#get(`${activationPath(id)}/logs`);
+    const lines = isObject(reply) ? reply['logs'] : undefined;
+    return (Array.isArray(lines) ? lines : []).map((line: unknown): LogEntry => {
+      const [, time = '', stream, message] = LINE.exec(String(line)) ?? [];
+      if (stream === undefined || Number.isNaN(Date.parse(time)))
+        return { time: new Date(startMs), message: String(line) };
+      return { time: new Date(time), message: message ?? '', stream: stream as 'stdout' | 'stderr' };
+    });
+  }
+
+  #get(path: string): Promise<unknown> {
+    return this.#api.ask('GET', path, this.#functionName, this.#scope);
+  }
 }

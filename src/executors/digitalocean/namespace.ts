@@ -1,42 +1,50 @@
 /** The namespace: found, or made by the first deploy, in the account's API; it has the host and the key of OpenWhisk. */
 import { FaasError } from '../../core/errors.js';
-import { type Fields, isObject, parseObject, textOf } from '../shared/json.js';
-import { Client, notExecuted, type Waits } from './client.js';
-import { replyError } from './errors.js';
-import { checkUrl, PROVIDER, type Settings } from './options.js';
+import type { CallScope } from '../../core/scope.js';
+import { type Fields, isObject, textOf } from '../shared/json.js';
+import { Client, type Waits } from './client.js';
+import { ControlApi } from './control-api.js';
+import { checkUrl, config, PROVIDER, type Settings } from './options.js';
+import { SingleFlight } from './single-flight.js';
 
 export interface Namespace {
   /** Undefined where only `apiHost` is known. */
   readonly id: string | undefined;
+  readonly accessKey: string;
   readonly client: Client;
 }
 
+const NAMESPACES = '/v2/functions/namespaces';
+
 export class Namespaces {
+  /** Undefined without a token. */
+  readonly control: ControlApi | undefined;
   readonly #settings: Settings;
-  readonly control: Client | undefined;
   #current: Namespace | undefined;
-  #finding: Promise<Namespace | undefined> | undefined;
+  readonly #finding = new SingleFlight<Namespace | undefined>();
+  readonly #making = new SingleFlight<Namespace>();
+  readonly #renewing = new SingleFlight<Namespace | undefined>();
+  /** The current client, and replaced ones whose calls have not ended. */
   readonly #opened = new Set<Client>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    const { token, endpoint, apiHost, accessKey } = settings;
-    this.control = token === undefined ? undefined : new Client(settings, endpoint, `Bearer ${token}`);
+    const { token, apiHost, accessKey } = settings;
+    this.control = token === undefined ? undefined : new ControlApi(settings, token);
     if (apiHost !== undefined && accessKey !== undefined)
       this.#current = this.#open(undefined, apiHost, accessKey);
-  }
-
-  get known(): Namespace | undefined {
-    return this.#current;
   }
 
   /** @throws {FaasError} what the API says; a list that fails is no empty list */
   async find(context: Waits): Promise<Namespace | undefined> {
     if (this.#current !== undefined) return this.#current;
-    this.#finding ??= this.#look(context).finally(() => {
-      this.#finding = undefined;
-    });
-    return this.#finding;
+    const control = this.#needControl();
+    const look = async (scope: CallScope) => {
+      const found = await this.#oldest(control, scope);
+      return found === undefined ? undefined : this.#use(control, found, scope);
+    };
+    const work = (scope: CallScope) => control.untilItWorks(scope, () => look(scope));
+    return this.#finding.join(work, control.place(), context);
   }
 
   /** @throws {FaasError} NOT_FOUND when nothing was ever deployed there */
@@ -53,61 +61,67 @@ export class Namespaces {
     });
   }
 
-  /** Found, or made. After a create without an answer it is looked for again before anyone creates another. */
+  /** Found, or made. A create is never repeated before it was looked for what the one before has made. */
   async findOrMake(context: Waits): Promise<Namespace> {
-    const found = await this.find(context);
-    if (found !== undefined) return found;
+    if (this.#current !== undefined) return this.#current;
+    const control = this.#needControl();
     const { namespace: label, region } = this.#settings;
-    try {
-      const made = await this.#control('POST', '/v2/functions/namespaces', context, { region, label });
-      return this.#keep(made?.['namespace']);
-    } catch (failure) {
-      if (!FaasError.is(failure) || failure.status !== undefined) throw failure;
-      const after = await this.find(context);
-      if (after === undefined) throw failure;
-      return after;
-    }
+    const make = async (scope: CallScope) => {
+      const found = await this.#oldest(control, scope);
+      if (found !== undefined) return this.#use(control, found, scope);
+      const made = await control.once('POST', NAMESPACES, scope, { region, label });
+      // Another process may have made one at the same moment: all settle on the oldest.
+      return this.#use(control, (await this.#oldest(control, scope)) ?? made?.['namespace'], scope);
+    };
+    const work = (scope: CallScope) => control.untilItWorks(scope, () => make(scope));
+    return this.#making.join(work, control.place(), context);
   }
 
-  /** After a 401: the key may have been rotated. Undefined when it is still the same, or cannot be asked for. */
-  async renew(context: Waits): Promise<Namespace | undefined> {
-    const before = this.#current;
-    if (this.control === undefined || before?.id === undefined) return undefined;
-    const reply = await this.#control('GET', `/v2/functions/namespaces/${before.id}`, context);
-    return reply === undefined ? undefined : this.#keep(reply['namespace']);
-  }
-
-  /** A request to the account's API; undefined for 404 to GET and DELETE. */
-  async ask(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
-    path: string,
-    context: Waits,
-    body?: object,
-  ): Promise<Fields | undefined> {
-    return this.#control(method, path, context, body);
+  /** After a 401: the namespace with the key of now. Undefined when it was refused with that key, or nobody can tell. */
+  async renew(refused: Namespace, context: Waits): Promise<Namespace | undefined> {
+    const { control } = this;
+    const { id } = refused;
+    // Someone else has been here since.
+    if (this.#current !== refused) return this.#current;
+    if (control === undefined || id === undefined) return undefined;
+    const read = async (scope: CallScope) => {
+      const now = await control.once('GET', `${NAMESPACES}/${encodeURIComponent(id)}`, scope);
+      if (now !== undefined) return this.#keep(now['namespace']);
+      // It was deleted: the next deploy finds another, or makes it.
+      if (this.#current === refused) this.#replace(undefined);
+      return undefined;
+    };
+    const now = await this.#renewing.join(read, control.place(), context);
+    return now === refused ? undefined : now;
   }
 
   async close(): Promise<void> {
     await Promise.all([this.control?.close(), ...[...this.#opened].map((client) => client.close())]);
   }
 
-  async #look(context: Waits): Promise<Namespace | undefined> {
+  /** Of this label and region. */
+  async #oldest(control: ControlApi, scope: CallScope): Promise<Fields | undefined> {
     const { namespace: label, region } = this.#settings;
-    const list = (await this.#control('GET', '/v2/functions/namespaces', context))?.['namespaces'];
-    const found = (Array.isArray(list) ? list : []).find(
-      (one) => isObject(one) && one['label'] === label && one['region'] === region,
-    );
-    if (!isObject(found)) return undefined;
-    if (textOf(found['key']) !== undefined) return this.#keep(found);
-    // A list need not hold the keys.
-    const whole = await this.#control(
-      'GET',
-      `/v2/functions/namespaces/${String(found['namespace'])}`,
-      context,
-    );
-    return this.#keep(whole?.['namespace']);
+    const reply = await control.once('GET', NAMESPACES, scope);
+    const list = reply?.['namespaces'] ?? [];
+    if (reply === undefined || !Array.isArray(list)) throw control.nonsense('a list of namespaces');
+    const [oldest] = list
+      .filter(isObject)
+      .filter((one) => one['label'] === label && one['region'] === region)
+      .sort(
+        (a, b) => ageOrder(a) - ageOrder(b) || (String(a['namespace']) < String(b['namespace']) ? -1 : 1),
+      );
+    return oldest;
   }
 
+  async #use(control: ControlApi, fields: unknown, scope: CallScope): Promise<Namespace> {
+    if (!isObject(fields) || textOf(fields['key']) !== undefined) return this.#keep(fields);
+    // A list need not hold the keys.
+    const path = `${NAMESPACES}/${encodeURIComponent(String(fields['namespace']))}`;
+    return this.#keep((await control.once('GET', path, scope))?.['namespace']);
+  }
+
+  /** The same object, with its sockets, as long as nothing has changed. */
   #keep(fields: unknown): Namespace {
     const { api_host: host, namespace: id, uuid, key } = isObject(fields) ? fields : {};
     if (
@@ -119,35 +133,36 @@ export class Namespaces {
       const message = 'DigitalOcean described a namespace without api_host, uuid and key.';
       throw new FaasError({ code: 'PROTOCOL', executed: 'no', provider: PROVIDER, message });
     }
-    this.#current = this.#open(id, checkUrl(host, 'api_host'), `${uuid}:${key}`);
-    return this.#current;
+    const origin = checkUrl(host, 'api_host');
+    const accessKey = `${uuid}:${key}`;
+    const current = this.#current;
+    if (current?.id === id && current.accessKey === accessKey && current.client.origin === origin)
+      return current;
+    return this.#replace(this.#open(id, origin, accessKey));
+  }
+
+  #replace<Next extends Namespace | undefined>(next: Next): Next {
+    const client = this.#current?.client;
+    this.#current = next;
+    // After those who hold it and are just about to send; what it has sent is waited for.
+    if (client !== undefined) setImmediate(() => client.close().finally(() => this.#opened.delete(client)));
+    return next;
   }
 
   #open(id: string | undefined, host: string, accessKey: string): Namespace {
     const client = new Client(this.#settings, host, `Basic ${Buffer.from(accessKey).toString('base64')}`);
     this.#opened.add(client);
-    return { id, client };
+    return { id, accessKey, client };
   }
 
-  async #control(
-    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
-    path: string,
-    context: Waits,
-    body?: object,
-  ): Promise<Fields | undefined> {
-    const { control } = this;
-    const what = 'the namespace';
-    if (control === undefined) {
-      const message = 'This needs `token`: with `apiHost` and `accessKey` only functions can be managed.';
-      throw new FaasError({ code: 'CONFIG', executed: 'no', provider: PROVIDER, message });
-    }
-    const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-    const reply = await control.send(method, path, what, context, bytes).catch((failure: unknown) => {
-      throw notExecuted(failure);
-    });
-    if (reply.status === 404 && method !== 'POST' && method !== 'PUT') return undefined;
-    if (reply.status < 200 || reply.status > 299)
-      throw replyError(reply, 'control', control.place(what), control.redact);
-    return reply.body.length === 0 ? {} : (parseObject(reply.body) ?? {});
+  #needControl(): ControlApi {
+    if (this.control !== undefined) return this.control;
+    throw config('needs `token` to find a namespace');
   }
+}
+
+/** What states no date is the last choice. */
+function ageOrder(namespace: Fields): number {
+  const madeMs = Date.parse(String(namespace['created_at']));
+  return Number.isNaN(madeMs) ? Number.MAX_SAFE_INTEGER : madeMs;
 }

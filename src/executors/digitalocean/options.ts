@@ -93,9 +93,19 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof DigitalOceanExecutorOpti
   'dispatcher',
 ]);
 
+export const FUNCTION_OPTION_NAMES: ReadonlySet<string> = new Set<keyof DigitalOceanFunctionOptions>([
+  'kind',
+  'main',
+]);
+
 /** @throws {FaasError} CONFIG with the name of the option. No value is quoted that may be a secret. */
 export function checkOptions(options: DigitalOceanExecutorOptions): Settings {
   check.known(options, OPTION_NAMES);
+  const { digitalocean = {} } = options;
+  for (const name of Object.keys(digitalocean)) {
+    if (!FUNCTION_OPTION_NAMES.has(name))
+      throw config(`has no option \`digitalocean.${name}\`. Known: ${[...FUNCTION_OPTION_NAMES].join(', ')}`);
+  }
   const { apiHost, accessKey, region } = options;
   if ((apiHost === undefined) !== (accessKey === undefined))
     throw config('takes `apiHost` and `accessKey` together');
@@ -113,7 +123,7 @@ export function checkOptions(options: DigitalOceanExecutorOptions): Settings {
     apiHost: apiHost === undefined ? undefined : checkUrl(apiHost, 'apiHost'),
     accessKey,
     functionName: options.functionName ?? ((jobId) => `jobferry-job-${jobId}`),
-    digitalocean: options.digitalocean ?? {},
+    digitalocean,
     onProgress: options.onProgress,
     endpoint: checkUrl(options.endpoint ?? 'https://api.digitalocean.com', 'endpoint'),
     connections: check.whole(options.connections ?? 128, 'connections'),
