@@ -21,6 +21,8 @@ export class CodeStore {
   readonly #isUsed: (sha256: string) => boolean;
   readonly #holds = new Map<string, number>();
   readonly #protocols = new Map<string, StdioProtocol>();
+  /** Under way, by hash: who comes for the same code waits for it. */
+  readonly #installing = new Map<string, Promise<void>>();
 
   /** @param isUsed does any deployed function use this code? */
   constructor(folder: DataFolder, limits: ZipLimits, isUsed: (sha256: string) => boolean) {
@@ -111,18 +113,27 @@ export class CodeStore {
     }
   }
 
-  async #installAside(sha256: string, make: (aside: string) => Promise<void>): Promise<void> {
+  #installAside(sha256: string, make: (aside: string) => Promise<void>): Promise<void> {
+    const running = this.#installing.get(sha256);
+    if (running !== undefined) return running;
+    const installed = this.#makeAside(sha256, make).finally(() => this.#installing.delete(sha256));
+    this.#installing.set(sha256, installed);
+    return installed;
+  }
+
+  async #makeAside(sha256: string, make: (aside: string) => Promise<void>): Promise<void> {
     if (await exists(this.pathOf(sha256))) return;
     const aside = join(this.#folder.incoming, randomUUID());
     try {
       await make(aside);
-      await this.#putInPlace(aside, sha256);
+      // It has no bootstrap to be judged by: what is there by now is the same, and may be in use.
+      await this.#putInPlace(aside, sha256, async () => true);
     } finally {
       await rm(aside, { recursive: true, force: true });
     }
   }
 
-  async #putInPlace(aside: string, sha256: string): Promise<void> {
+  async #putInPlace(aside: string, sha256: string, isGood = () => this.isRunnable(sha256)): Promise<void> {
     const place = this.pathOf(sha256);
     try {
       await rename(aside, place);
@@ -130,7 +141,7 @@ export class CodeStore {
       const code = systemCode(error);
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
       // Another deploy of the same zip was first, or the folder there cannot run any more.
-      if (await this.isRunnable(sha256)) return;
+      if (await isGood()) return;
       await this.#remove(place);
       await rename(aside, place);
     }
