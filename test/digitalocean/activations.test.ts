@@ -74,6 +74,24 @@ describe('a call that DigitalOcean lets go on', () => {
   });
 });
 
+describe('the deadline of a call', () => {
+  it('travels as what is left of it where the function starts at once: clocks may differ', async () => {
+    const sent: Record<string, unknown>[] = [];
+    await using it = await bench({
+      jobs,
+      observe: ({ operation, body }) => operation === 'POST action' && sent.push(body ?? {}),
+    });
+    await it.deploy(3);
+    const deadline = Date.now() + 5000;
+    await it.executor.invoke(nullCall(3), callContext({ timeoutMs: 5000 }));
+    await it.executor.invokeAsync({ ...nullCall(3), deadline }, callContext());
+    expect(sent[0]?.['timeout_ms']).toBeGreaterThan(4000);
+    expect(sent[0]?.['timeout_ms']).toBeLessThanOrEqual(5000);
+    expect(sent[1]).toMatchObject({ deadline_ms: deadline });
+    expect(sent[1]).not.toHaveProperty('timeout_ms');
+  });
+});
+
 describe('an asynchronous call', () => {
   it('is one POST that nobody waits for, and its result is there when it is asked for', async () => {
     await using it = await bench({ jobs });

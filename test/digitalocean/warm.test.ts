@@ -1,4 +1,5 @@
 /** warm and keepWarm: a ping reaches only code that knows it, and what is warm can work at once. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
@@ -86,6 +87,20 @@ describe('the entry', () => {
     expect(loaded).toBe(1);
     await main({ job_id: 1, args_base64: '' });
     expect(loaded).toBe(1);
+  });
+
+  it('takes the time of loading from the call’s own', async () => {
+    let deadline = 0;
+    const main = openWhiskMain(async () => {
+      await delay(80);
+      return async (call) => {
+        deadline = call.deadline;
+        return { result: new Uint8Array(0), metadata: {} };
+      };
+    });
+    const startedMs = Date.now();
+    await main({ job_id: 1, args_base64: '', timeout_ms: 100 });
+    expect(deadline - startedMs).toBeLessThan(150);
   });
 
   it('that cannot load says so to a ping', async () => {

@@ -42,14 +42,22 @@ export function openWhiskMain(
   load: () => Promise<CallRunner>,
 ): (params: unknown) => Promise<SuccessReply | ErrorReply | WarmReply> {
   let loading: Promise<CallRunner> | undefined;
+  const loaded = () => {
+    loading ??= load();
+    return loading.catch(cannotStart);
+  };
   return async (params) => {
     try {
-      loading ??= load();
-      // Also before a ping is answered: a warm instance has the job's code in it.
-      const run = await loading.catch(cannotStart);
-      if (isWarmEvent(params)) return await warmReply(params);
+      if (isWarmEvent(params)) {
+        // An instance is warm when the job's code is in it.
+        await loaded();
+        return await warmReply(params);
+      }
       const hostDeadline = Number(process.env['__OW_DEADLINE'] ?? Infinity) - GRACE_MS;
-      const { result, metadata } = await run(decodeEvent(params, hostDeadline), hostDeadline);
+      // Before the code is loaded: that takes of the call's time too.
+      const call = decodeEvent(params, hostDeadline);
+      const run = await loaded();
+      const { result, metadata } = await run(call, hostDeadline);
       return successReply(result, metadata);
     } catch (thrown) {
       return { error: describe(thrown) };

@@ -43,7 +43,8 @@ export class Invoker {
   async invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     const startedMs = performance.now();
     const functionName = this.#nameOf(call.jobId);
-    const event = this.#event(functionName, call, Math.min(call.deadline, context.deadline));
+    const deadline = Math.min(call.deadline, context.deadline);
+    const event = this.#event(functionName, call, deadline, deadline - Date.now());
     const ended = await this.#run(functionName, event, context);
     return resultOf(ended, call.metadata, startedMs);
   }
@@ -54,8 +55,8 @@ export class Invoker {
    */
   async invokeAsync(call: JobCall, context: CallContext): Promise<Accepted> {
     const functionName = this.#nameOf(call.jobId);
-    // The context's deadline is for handing it over.
-    const event = this.#event(functionName, call, call.deadline);
+    // The context's deadline is for handing it over. It may wait there: only a point in time says when it is too late.
+    const event = this.#event(functionName, call, call.deadline, Infinity);
     const answer = await this.#api.send('POST', actionPath(functionName), functionName, context, event);
     const id = textOf(parseObject(answer.reply.body)?.['activationId']);
     if (answer.reply.status === 202 && id !== undefined) return { requestId: id };
@@ -140,8 +141,9 @@ export class Invoker {
     return name;
   }
 
-  #event(functionName: string, call: JobCall, deadline: number): Buffer {
-    if (deadline !== Infinity && deadline <= Date.now()) {
+  /** @param timeoutMs what is left until `deadline`, where the function starts at once: clocks may differ */
+  #event(functionName: string, call: JobCall, deadline: number, timeoutMs: number): Buffer {
+    if (deadline <= Date.now()) {
       throw notSent(functionName, 'TIMEOUT', 'the deadline passed before the request was sent');
     }
     const { maxPayloadBytes = Infinity } = this.#settings.limits;
@@ -149,7 +151,7 @@ export class Invoker {
       const why = `the input has ${call.args.length} bytes, the limit is ${maxPayloadBytes}`;
       throw notSent(functionName, 'PAYLOAD_TOO_LARGE', why);
     }
-    const event = encodeEvent(call, deadline, 'base64');
+    const event = encodeEvent(call, deadline, 'base64', timeoutMs);
     if (event.length <= MAX_EVENT_BYTES) return event;
     const why = `the event (input, metadata and ids) has ${event.length} bytes, the limit is ${MAX_EVENT_BYTES}`;
     throw notSent(functionName, 'PAYLOAD_TOO_LARGE', why);
