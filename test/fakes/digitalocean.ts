@@ -9,8 +9,7 @@ import type { AddressInfo } from 'node:net';
 import type { AnyJob } from '../../src/core/define-job.js';
 import { openWhiskMain } from '../../src/executors/digitalocean/entry.js';
 import { jobsRunner } from '../../src/executors/shared/entry/runner.js';
-
-type Json = Record<string, unknown>;
+import { FakeAccount, type Json } from './digitalocean-account.js';
 
 export interface FakeFault {
   /** `PUT action`, `POST action`, `GET activation`, `GET namespaces`, … */
@@ -47,9 +46,10 @@ export const REGION = 'fra1';
 
 export class FakeDigitalOcean {
   url = '';
-  readonly namespaces = new Map<string, Json>();
+  readonly #account = new FakeAccount();
+  readonly namespaces = this.#account.namespaces;
+  readonly triggers = this.#account.triggers;
   readonly actions = new Map<string, Json>();
-  readonly triggers = new Map<string, Json>();
   readonly activations = new Map<string, Json>();
   readonly operations: string[] = [];
   readonly executions = new Map<string, number>();
@@ -140,7 +140,7 @@ export class FakeDigitalOcean {
     if (steps[0] === 'v2') {
       if (authorization !== `Bearer ${TOKEN}`)
         return [401, { id: 'unauthorized', message: 'Unable to authenticate you' }];
-      return this.#control(method, steps.slice(3), body);
+      return this.#account.answer(method, steps.slice(3), body, this.url);
     }
     const [namespace] = [...this.namespaces.values()].filter(
       (one) => authorization === `Basic ${Buffer.from(`${one['uuid']}:${one['key']}`).toString('base64')}`,
@@ -150,45 +150,6 @@ export class FakeDigitalOcean {
     const [kind, ...rest] = steps.slice(4);
     if (kind === 'actions') return this.#action(method, rest.join('/'), query, body);
     return this.#activation(rest, query);
-  }
-
-  #control(method: string, [id, kind, name]: readonly string[], body: Json | undefined): [number, unknown] {
-    if (id === undefined) {
-      if (method === 'GET')
-        return [200, { namespaces: [...this.namespaces.values()].map(({ key: _, ...one }) => one) }];
-      const now = new Date().toISOString();
-      const uuid = randomUUID();
-      const made = {
-        api_host: this.url,
-        namespace: `fn-${uuid}`,
-        uuid,
-        key: randomUUID().replaceAll('-', ''),
-        label: body?.['label'],
-        region: body?.['region'],
-        created_at: now,
-        updated_at: now,
-      };
-      this.namespaces.set(made.namespace, made);
-      return [200, { namespace: made }];
-    }
-    const found = this.namespaces.get(id);
-    if (found === undefined) return [404, { id: 'not_found', message: 'namespace not found.' }];
-    if (kind === undefined) return [200, { namespace: found }];
-    if (method === 'POST') {
-      const trigger = {
-        ...body,
-        namespace: id,
-        created_at: new Date().toISOString(),
-        updated_at: new Date().toISOString(),
-      };
-      this.triggers.set(String(body?.['name']), trigger);
-      return [200, { trigger }];
-    }
-    const trigger = this.triggers.get(name ?? '');
-    if (trigger === undefined) return [404, { id: 'not_found', message: 'trigger not found.' }];
-    if (method === 'GET') return [200, { trigger }];
-    this.triggers.delete(name ?? '');
-    return [204, undefined];
   }
 
   async #action(
