@@ -21,7 +21,7 @@ import { e2eDoor } from './e2e/door.js';
 import { checkHostHeader, isLoopback } from './host-check.js';
 import { openFaasDoor } from './openfaas/door.js';
 import { refuseForeignPage } from './origin-check.js';
-import { commonHeaders, type Reply, sendReply } from './reply.js';
+import { commonHeaders, errorReply, type Reply, sendReply } from './reply.js';
 
 /** How long answers that are ready may take to leave when the server closes. */
 const FLUSH_PATIENCE_MS = 1000;
@@ -71,13 +71,13 @@ export async function startServer(
     try {
       checkedHost = checkHostHeader(request.rawHeaders, !isLoopback(host));
     } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
+      if (!(error instanceof PlatformError)) return failUnsent(response, error, log);
       checkedHost = error;
       refused.add(request.socket);
     }
-    const work = handle(request, response, checkedHost, { server, doors, parts, log }).finally(() =>
-      working.delete(work),
-    );
+    const work = handle(request, response, checkedHost, { server, doors, parts, log })
+      .catch((error) => failUnsent(response, error, log))
+      .finally(() => working.delete(work));
     working.add(work);
   };
   server.on('request', serve);
@@ -136,6 +136,19 @@ async function handle(
   const sent = sendReply(response, requestId, reply);
   dropRestOfBody(request);
   await sent;
+}
+
+/** The answer could not be written: no request may end the platform, nor wait for ever. */
+function failUnsent(response: ServerResponse, error: unknown, log: Log): void {
+  const requestId = newRequestId();
+  const failure = toPlatformError(error, requestId, log);
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.setHeader('Connection', 'close');
+  sendReply(response, requestId, errorReply(failure)).catch(() => response.destroy());
 }
 
 async function admit(

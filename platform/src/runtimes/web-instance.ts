@@ -3,22 +3,23 @@
  * It takes requests until it is put away; several at once, if its code can.
  */
 
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 
 import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
 import type { PlatformLimits } from '../domain/limits.js';
 import type { Log } from '../domain/log.js';
-import { endToEnd, type WebReply, type WebRequest, type WebSink } from '../domain/web-call.js';
+import type { WebReply, WebRequest, WebSink } from '../domain/web-call.js';
 import type { WebFunction } from '../domain/web-function.js';
 import type { FunctionLogs } from '../store/function-logs.js';
 import { type Berth, type Berths, discard } from './berth.js';
-import { abortReason, NotReached, outOfMemory, outputTooLarge, timedOut } from './call-failures.js';
+import { abortReason, NotReached, outOfMemory, timedOut } from './call-failures.js';
 import { OutputTail } from './child-output.js';
 import { launchOrder } from './launch.js';
 import type { ProcessTrees } from './process-tree.js';
 import type { SocketLink, SocketLinks } from './socket-links.js';
 import type { ProcessEnd } from './spawner.js';
+import { exchange } from './web-exchange.js';
 import { prepareLaunch, type WebLaunchParts } from './web-launch.js';
 
 export interface WebInstanceParts extends WebLaunchParts {
@@ -112,7 +113,13 @@ export class WebInstance {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      return await this.#exchange(request, failed.signal, sink);
+      return await exchange(request, {
+        agent: this.#agent,
+        socketPath: this.#link.path,
+        maxResultBytes: this.#parts.limits.maxResultBytes,
+        signal: failed.signal,
+        sink,
+      });
     } catch (error) {
       if (failed.signal.aborted) throw failed.signal.reason;
       if (error instanceof PlatformError) throw error;
@@ -152,46 +159,6 @@ export class WebInstance {
         throw cannotStart(`it did not take requests within ${this.#parts.startMs} ms of its start`);
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
-  }
-
-  #exchange(
-    { method, path, query, headers, body }: WebRequest,
-    signal: AbortSignal,
-    sink: WebSink | undefined,
-  ): Promise<WebReply> {
-    const { promise, resolve, reject } = Promise.withResolvers<WebReply>();
-    const { maxResultBytes } = this.#parts.limits;
-    const outgoing = httpRequest({
-      agent: this.#agent,
-      socketPath: this.#link.path,
-      method,
-      path: query === '' ? path : `${path}?${query}`,
-      headers: [...headers, 'Content-Length', String(body.length)],
-      signal,
-    });
-    outgoing.on('error', reject);
-    outgoing.on('response', (response: IncomingMessage) => {
-      const { statusCode: status = 200, rawHeaders } = response;
-      const kept = endToEnd(rawHeaders, ['content-length', 'date']);
-      if (sink !== undefined) {
-        const head = { status, headers: kept };
-        sink(head, response).then(() => resolve({ ...head, body: new Uint8Array(0) }), reject);
-        return;
-      }
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('error', reject);
-      response.on('data', (chunk: Buffer) => {
-        bytes += chunk.length;
-        chunks.push(chunk);
-        if (bytes > maxResultBytes) outgoing.destroy(outputTooLarge(maxResultBytes));
-      });
-      response.on('end', () => {
-        resolve({ status, headers: kept, body: Buffer.concat(chunks) });
-      });
-    });
-    outgoing.end(body);
-    return promise;
   }
 
   /** Why a connection broke: most often the process has ended, which is heard a moment later. */
