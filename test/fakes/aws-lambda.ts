@@ -247,7 +247,8 @@ function filterLogEvents(fake: FakeLambda, input: Json): Json {
   }
   const from = Number(input['startTime'] ?? 0);
   const at = Number(input['nextToken'] ?? 0);
-  const matching = target.log.filter(({ timestamp }) => timestamp >= from);
+  const to = Number(input['endTime'] ?? Infinity);
+  const matching = target.log.filter(({ timestamp }) => timestamp >= from && timestamp <= to);
   const events = matching
     .slice(at, at + 2)
     .map(({ id, timestamp, message }) => ({ eventId: id, timestamp, message }));

@@ -1,17 +1,19 @@
 /** Logs of a function, from CloudWatch Logs: entries up to now, and those that follow. */
-import type { CloudWatchLogsClient, FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
+import type { FilteredLogEvent } from '@aws-sdk/client-cloudwatch-logs';
 import { FaasError } from '../../core/errors.js';
 import type { LogEntry, LogOptions } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { CallScope, sleep } from '../../core/scope.js';
+import { sleep } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
-import { importPeer } from '../shared/peers.js';
 import type { ControlPlane } from './control-plane.js';
+import { LogGroup } from './log-group.js';
 import { functionNameOf, PROVIDER, type Settings } from './options.js';
 
-const REQUEST_TIMEOUT_MS = 60_000;
 /** CloudWatch takes this long to show what was written; entries that come late are still looked for. */
 const LATE_MS = 30_000;
+/** The newest entries are looked for in the last minute, then in ten times as much, and so on. */
+const FIRST_SPAN_MS = 60_000;
+const SPAN_FACTOR = 10;
 
 export async function* readLogs(
   settings: Settings,
@@ -26,76 +28,91 @@ export async function* readLogs(
       "`callId`: Lambda does not know it. The request id in a result's metrics is in the log",
     );
   }
-  const group = `/aws/lambda/${functionNameOf(settings, jobId)}`;
-  const sdk = await importPeer(
-    'LambdaExecutor',
-    '@aws-sdk/client-cloudwatch-logs',
-    () => import('@aws-sdk/client-cloudwatch-logs'),
-  );
-  const client = new sdk.CloudWatchLogsClient({
-    region: settings.region,
-    ...(settings.logsEndpoint !== undefined && { endpoint: settings.logsEndpoint }),
-    credentials: () => control.credentials(group, new CallScope()),
-  });
-  const pages = (startTime: number | undefined, scope: CallScope) =>
-    readPages(client, sdk, { logGroupName: group, ...(startTime !== undefined && { startTime }) }, scope);
-  const seen = new Set<string>();
-  let fromMs = since?.getTime();
-  let last: number | undefined = tail;
+  const group = await LogGroup.open(settings, control, functionNameOf(settings, jobId), signal);
+  const overlap = new LogOverlap();
+  let fromMs = since?.getTime() ?? 0;
+  const pause = () => inScope(signal, Infinity, (scope) => sleep(settings.pollMs, scope));
   try {
-    for (;;) {
-      const events = await inScope(signal, REQUEST_TIMEOUT_MS, (scope) => pages(fromMs, scope));
-      const fresh = events.filter(({ eventId = '' }) => !seen.has(eventId));
-      for (const event of last === undefined ? fresh : fresh.slice(Math.max(0, fresh.length - last))) {
+    if (tail !== undefined) {
+      const newest = await newestEntries(group, tail, fromMs, overlap);
+      for (const event of newest.events) {
         yield entryOf(event);
         if (signal?.aborted) return;
       }
-      for (const { eventId } of fresh) if (eventId !== undefined) seen.add(eventId);
       if (!follow) return;
-      last = undefined;
-      fromMs = Math.max(fromMs ?? 0, (events.at(-1)?.timestamp ?? 0) - LATE_MS);
-      await inScope(signal, REQUEST_TIMEOUT_MS, (scope) => sleep(settings.pollMs, scope));
+      // Not before what was read: what is older was left out on purpose.
+      fromMs = newest.fromMs;
+      await pause();
+    }
+    for (;;) {
+      for await (const page of group.pages(Math.max(fromMs, overlap.fromMs))) {
+        for (const event of overlap.take(page)) {
+          yield entryOf(event);
+          if (signal?.aborted) return;
+        }
+      }
+      if (!follow) return;
+      await pause();
     }
   } catch (error) {
     // The follower gave up: that is how a log ends.
     if (signal?.aborted) return;
     throw error;
   } finally {
-    client.destroy();
+    group.close();
   }
 }
 
-async function readPages(
-  client: CloudWatchLogsClient,
-  sdk: typeof import('@aws-sdk/client-cloudwatch-logs'),
-  input: { logGroupName: string; startTime?: number },
-  scope: CallScope,
-): Promise<FilteredLogEvent[]> {
-  const events: FilteredLogEvent[] = [];
-  let nextToken: string | undefined;
-  try {
-    do {
-      const page = await client.send(
-        new sdk.FilterLogEventsCommand({ ...input, ...(nextToken !== undefined && { nextToken }) }),
-        { abortSignal: scope.signal },
-      );
-      events.push(...(page.events ?? []));
-      nextToken = page.nextToken;
-    } while (nextToken !== undefined);
-  } catch (cause) {
-    if (scope.reason !== undefined) throw scope.reason;
-    const { name, $metadata } = cause as { name?: string; $metadata?: { httpStatusCode?: number } };
-    // A function that never ran has no log group yet.
-    if (name === 'ResourceNotFoundException') return events;
-    throw new FaasError({
-      code: name === 'AccessDeniedException' ? 'AUTH' : 'UNAVAILABLE',
-      executed: 'no',
-      provider: PROVIDER,
-      status: $metadata?.httpStatusCode,
-      message: `The log ${input.logGroupName} cannot be read (${name ?? 'no reason'}). Check the permission logs:FilterLogEvents.`,
-    });
+/** Backwards through windows that grow: a log of years is not read for its last lines. */
+async function newestEntries(
+  group: LogGroup,
+  tail: number,
+  sinceMs: number,
+  overlap: LogOverlap,
+): Promise<{ readonly events: readonly FilteredLogEvent[]; readonly fromMs: number }> {
+  let events: FilteredLogEvent[] = [];
+  let toMs: number | undefined;
+  for (let spanMs = FIRST_SPAN_MS; ; spanMs *= SPAN_FACTOR) {
+    const fromMs = Math.max(sinceMs, Date.now() - spanMs);
+    const missing = tail - events.length;
+    let found: FilteredLogEvent[] = [];
+    for await (const page of group.pages(fromMs, toMs))
+      found = last([...found, ...overlap.take(page)], missing);
+    events = [...found, ...events];
+    if (events.length >= tail || fromMs <= sinceMs) return { events, fromMs };
+    toMs = fromMs - 1;
   }
-  return events.sort((a, b) => (a.timestamp ?? 0) - (b.timestamp ?? 0));
+}
+
+function last<T>(list: T[], count: number): T[] {
+  return list.slice(Math.max(0, list.length - count));
+}
+
+/** The ids of the newest entries: as far back as entries may still come late, and no further. */
+export class LogOverlap {
+  readonly #times = new Map<string, number>();
+  #newestMs = Number.NEGATIVE_INFINITY;
+
+  /** Where the next look begins. */
+  get fromMs(): number {
+    return this.#newestMs - LATE_MS;
+  }
+
+  /** How many ids are remembered. */
+  get size(): number {
+    return this.#times.size;
+  }
+
+  /** Those that were not seen before. */
+  take(page: readonly FilteredLogEvent[]): FilteredLogEvent[] {
+    const fresh = page.filter(({ eventId }) => eventId === undefined || !this.#times.has(eventId));
+    for (const { eventId, timestamp = 0 } of fresh) {
+      if (eventId !== undefined) this.#times.set(eventId, timestamp);
+      this.#newestMs = Math.max(this.#newestMs, timestamp);
+    }
+    for (const [id, timeMs] of this.#times) if (timeMs < this.fromMs) this.#times.delete(id);
+    return fresh;
+  }
 }
 
 function entryOf({ timestamp = 0, message = '' }: FilteredLogEvent): LogEntry {
