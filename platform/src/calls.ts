@@ -63,10 +63,13 @@ export interface CallCount {
   readonly last: string | undefined;
 }
 
+/** Of one deployment: it is not found again once that is deleted. */
+type Counter = { -readonly [Field in keyof CallCount]: CallCount[Field] };
+
 export class Calls {
   readonly #parts: CallsParts;
   readonly #slots: Readonly<Record<Lane, Slots>>;
-  readonly #counts = new Map<string, CallCount>();
+  readonly #counters = new Map<string, Counter>();
   readonly #active = new Map<AbortController, { executed: Executed }>();
   #isClosing = false;
   #onIdle: (() => void) | undefined;
@@ -110,11 +113,11 @@ export class Calls {
   }
 
   countOf(functionId: string): CallCount {
-    return this.#counts.get(functionId) ?? { total: 0, last: undefined };
+    return this.#counters.get(functionId) ?? { total: 0, last: undefined };
   }
 
   forget(functionId: string): void {
-    this.#counts.delete(functionId);
+    this.#counters.delete(functionId);
   }
 
   get isClosing(): boolean {
@@ -154,32 +157,45 @@ export class Calls {
     const target = this.#parts.targetOf(functionId);
     if (leftMs !== undefined && leftMs <= 0) throw outOfPatience();
     const limitMs = Math.min(target.timeoutSecs * 1000, leftMs ?? Number.POSITIVE_INFINITY);
-    const stderr = functionLogs.stderrOf(functionId, callId);
+    // Those of the deployment that runs the call, which may be deleted before the call ends.
+    const callLog = functionLogs.ofCall(functionId, callId);
+    const count = this.#counterOf(functionId);
     const onBegin = (): void => {
-      this.#count(functionId);
+      count.total++;
+      count.last = new Date().toISOString();
       state.executed = 'yes';
     };
     try {
       const reply = await target.run(
-        { requestId, request, limitMs, onStderr: stderr.write, onBegin, ...(sink !== undefined && { sink }) },
+        {
+          requestId,
+          request,
+          limitMs,
+          onStderr: callLog.stderr.write,
+          onBegin,
+          ...(sink !== undefined && { sink }),
+        },
         signal,
       );
-      stderr.end();
-      functionLogs.note(functionId, `completed in ${Math.round(reply.executionMs)} ms`, callId);
+      callLog.stderr.end();
+      callLog.note(`completed in ${Math.round(reply.executionMs)} ms`);
       log('info', 'call', { functionId, requestId, callId, executionMs: reply.executionMs });
       return reply;
     } catch (error) {
-      stderr.end();
+      callLog.stderr.end();
       const reason = error instanceof PlatformError ? error.code : 'INFRASTRUCTURE_ERROR';
-      functionLogs.note(functionId, `failed with ${reason}`, callId);
+      callLog.note(`failed with ${reason}`);
       log('warn', 'call-failed', { functionId, requestId, callId, code: reason, error: messageOf(error) });
       throw error;
     }
   }
 
-  #count(functionId: string): void {
-    const total = this.countOf(functionId).total + 1;
-    this.#counts.set(functionId, { total, last: new Date().toISOString() });
+  #counterOf(functionId: string): Counter {
+    const known = this.#counters.get(functionId);
+    if (known !== undefined) return known;
+    const counter: Counter = { total: 0, last: undefined };
+    this.#counters.set(functionId, counter);
+    return counter;
   }
 }
 

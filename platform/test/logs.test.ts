@@ -1,10 +1,15 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { EventEmitter, getEventListeners } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { FunctionLogs, type LogEntry, MAX_LINE_BYTES } from '../src/store/function-logs.js';
+import { followLog } from '../src/api/logs-door.js';
+import { FunctionLogs, type LogEntry } from '../src/store/function-logs.js';
+import { LogLines, MAX_LINE_BYTES, MAX_LINES_PER_SEC } from '../src/store/log-lines.js';
 import { node, sh } from './support/bootstraps.js';
-import { eventually, type TestPlatform, testPlatform } from './support/platform.js';
+import { eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 
 interface Line {
   readonly time: string;
@@ -96,6 +101,45 @@ describe('the log of a function', () => {
     await server.deploy('short-lived', sh('exit 0'));
     expect((await read('short-lived')).map(({ message }) => message)).toEqual(['deployed']);
   });
+
+  it('begins anew with the function, though a call of the deleted one still runs', async () => {
+    const folder = await tempFolder();
+    const slow = `cat >/dev/null; touch ${folder}/runs; while [ ! -e ${folder}/go ]; do sleep 0.02; done; echo OLD >&2`;
+    await server.deploy('reborn', sh(`${slow}; printf '{"result":[1]}'`));
+    const old = call('reborn', 'old');
+    await eventually(() => existsSync(`${folder}/runs`), 'the old call runs');
+    await server.request('DELETE', '/api/functions/reborn');
+    await server.deploy('reborn', sh(`printf '{"result":[2]}'`));
+    await writeFile(`${folder}/go`, '');
+    expect((await old).body.result).toEqual([1]);
+    expect((await read('reborn')).map(({ message }) => message)).toEqual(['deployed']);
+    expect((await server.request('GET', '/api/functions/reborn/health')).body.total_invocations).toBe(0);
+    await call('reborn', 'new');
+    expect((await server.request('GET', '/api/functions/reborn/health')).body.total_invocations).toBe(1);
+  });
+});
+
+it('a function that prints without end slows down nobody else, and its log says what is missing', async () => {
+  await using server = await testPlatform();
+  await server.deploy('noisy', sh('exec yes "" >&2'), { timeout_secs: 3 });
+  let hasEnded = false;
+  const noisy = server.invoke('noisy').finally(() => {
+    hasEnded = true;
+  });
+  let slowestMs = 0;
+  while (!hasEnded) {
+    const askedAt = performance.now();
+    await server.request('GET', '/api');
+    slowestMs = Math.max(slowestMs, performance.now() - askedAt);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  // Before there was a budget: seconds.
+  expect(slowestMs).toBeLessThan(500);
+  expect((await noisy).body.code).toBe('TIMEOUT');
+  const { bytes } = await server.requestBytes('GET', '/api/functions/noisy/logs?tail=1000');
+  const said = parse(bytes.toString('utf8')).filter(({ stream }) => stream === 'platform');
+  expect(said.some(({ message }) => /^\d+ lines dropped/.test(message))).toBe(true);
+  expect(said.at(-1)?.message).toBe('failed with TIMEOUT');
 });
 
 describe('following a log', () => {
@@ -163,12 +207,25 @@ describe('following a log', () => {
   });
 });
 
+describe('a follower that goes', () => {
+  it('leaves nothing behind', async () => {
+    const stopping = new AbortController();
+    const response = new EventEmitter();
+    const follower = { functionId: 'f', passes: () => true, toLine: () => '' };
+    const logs = new FunctionLogs(10);
+    const followed = followLog(logs, follower, response as ServerResponse, stopping.signal, '\n');
+    response.emit('close');
+    await followed;
+    expect(getEventListeners(stopping.signal, 'abort')).toEqual([]);
+  });
+});
+
 describe('lines', () => {
   it('are the same however the output was cut into pieces', () => {
     const text = Buffer.from('äöü one\r\ntwo\n\nthree 😀');
     for (let size = 1; size <= text.length; size++) {
       const logs = new FunctionLogs(100);
-      const stderr = logs.stderrOf('f', 'c');
+      const { stderr } = logs.ofCall('f', 'c');
       for (let at = 0; at < text.length; at += size) stderr.write(text.subarray(at, at + size));
       stderr.end();
       expect(logs.tail('f', 10, {}).map(({ message }: LogEntry) => message)).toEqual([
@@ -180,9 +237,38 @@ describe('lines', () => {
     }
   });
 
+  it('above the budget of a second are counted, and the newest of them come out', () => {
+    const lines: string[] = [];
+    let dropped = 0;
+    const log = new LogLines(
+      (line) => lines.push(line),
+      (count) => {
+        dropped += count;
+      },
+    );
+    const count = 200_000;
+    for (let n = 0; n < count; n += 1000)
+      log.write(Buffer.from(Array.from({ length: 1000 }, (_, at) => `${n + at}\n`).join('')));
+    log.write(Buffer.from('the reason'));
+    expect(lines).toHaveLength(MAX_LINES_PER_SEC);
+    log.end();
+    expect(lines.at(0)).toBe('0');
+    expect(lines.slice(-2)).toEqual([String(count - 1), 'the reason']);
+    expect(lines).toHaveLength(MAX_LINES_PER_SEC + 100);
+    expect(lines.length + dropped).toBe(count + 1);
+  });
+
+  it('above the budget come out in the next second, when there are few of them', async () => {
+    const logs = new FunctionLogs(10_000);
+    const { stderr } = logs.ofCall('f', 'c');
+    stderr.write(Buffer.from('x\n'.repeat(MAX_LINES_PER_SEC + 5)));
+    expect(logs.tail('f', 10_000, {})).toHaveLength(MAX_LINES_PER_SEC);
+    await eventually(() => logs.tail('f', 10_000, {}).length === MAX_LINES_PER_SEC + 5, 'the others', 5000);
+  });
+
   it('take no more memory than their bound, however long they are', () => {
     const logs = new FunctionLogs(100_000);
-    const stderr = logs.stderrOf('f', 'c');
+    const { stderr } = logs.ofCall('f', 'c');
     for (let n = 0; n < 1000; n++) stderr.write(Buffer.from(`${'x'.repeat(10_000)}\n`));
     expect(logs.tail('f', 100_000, {}).length).toBeLessThan(450);
   });

@@ -66,9 +66,11 @@ export async function followLog(
     if (follower.passes(entry)) write(follower.toLine(entry));
   });
   response.once('close', ended.resolve);
-  stopping.addEventListener('abort', () => ended.resolve(), { once: true });
+  const onStopping = (): void => ended.resolve();
+  stopping.addEventListener('abort', onStopping, { once: true });
   if (stopping.aborted || response.destroyed) ended.resolve();
   await ended.promise;
+  stopping.removeEventListener('abort', onStopping);
   clearInterval(beat);
   stop();
 }

@@ -2,6 +2,10 @@
 
 import type { Readable } from 'node:stream';
 
+/** More than this a second stays in the pipe, and who prints it waits: reading is work for everybody's event loop. */
+const TAIL_BYTES_PER_SEC = 8 * 1024 * 1024;
+const PAUSE_MS = 100;
+
 export class CappedOutput {
   readonly #chunks: Buffer[] = [];
   readonly #maxBytes: number;
@@ -40,10 +44,12 @@ export class OutputTail {
     this.#maxBytes = maxBytes;
     this.#stream = stream;
     stream.on('data', (chunk: Buffer) => {
-      const all = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
+      const isWhole = this.#tail.length === 0 || chunk.length >= maxBytes;
+      const all = isWhole ? chunk : Buffer.concat([this.#tail, chunk]);
       this.#tail = all.length > maxBytes ? Buffer.from(all.subarray(-maxBytes)) : all;
     });
     stream.on('error', () => {});
+    pauseAbove(TAIL_BYTES_PER_SEC, stream);
   }
 
   /** Hands over what there is and all that follows. */
@@ -56,4 +62,18 @@ export class OutputTail {
   text(maxBytes = this.#maxBytes): string {
     return this.#tail.subarray(-maxBytes).toString('utf8');
   }
+}
+
+/** Lets a burst of a second's worth pass at once. */
+function pauseAbove(bytesPerSec: number, stream: Readable): void {
+  let left = bytesPerSec;
+  let countedAt = performance.now();
+  stream.on('data', (chunk: Buffer) => {
+    const now = performance.now();
+    left = Math.min(bytesPerSec, left + ((now - countedAt) / 1000) * bytesPerSec) - chunk.length;
+    countedAt = now;
+    if (left >= 0 || stream.isPaused()) return;
+    stream.pause();
+    setTimeout(() => stream.resume(), PAUSE_MS).unref();
+  });
 }

@@ -1,9 +1,7 @@
 /** What functions print, and what the platform has to say about them: the newest lines of each, in memory. */
 
-import { StringDecoder } from 'node:string_decoder';
+import { LogLines, MAX_LINE_BYTES, MAX_LINES_PER_SEC } from './log-lines.js';
 
-/** A longer line is cut here (specification 1.1). */
-export const MAX_LINE_BYTES = 16 * 1024;
 /** Of one function's lines together; the oldest go first. */
 const MAX_BYTES_PER_FUNCTION = 4 * 1024 * 1024;
 
@@ -25,15 +23,25 @@ export interface LogFilter {
 
 type Whose = Pick<LogEntry, 'callId' | 'instance'>;
 
+/** Takes what is printed in pieces of any size; `end` brings out a last line without its line end. */
 export interface LineWriter {
-  write(chunk: Buffer): void;
-  end(): void;
+  readonly write: (chunk: Buffer) => void;
+  readonly end: () => void;
 }
 
+export interface CallLog {
+  readonly stderr: LineWriter;
+  /** A line of the platform's own about the call. */
+  note(message: string): void;
+}
+
+type Follower = (entry: LogEntry) => void;
+
+/** The lines of one deployment: what was deleted goes on writing into its own book, which nobody reads any more. */
 interface Book {
-  entries: LogEntry[];
+  readonly entries: LogEntry[];
   bytes: number;
-  readonly followers: Set<(entry: LogEntry) => void>;
+  readonly followers: Set<Follower>;
 }
 
 export class FunctionLogs {
@@ -44,47 +52,31 @@ export class FunctionLogs {
     this.#maxLines = maxLines;
   }
 
-  /** Takes the stderr of one call in pieces of any size; `end` brings out a last line without its line end. */
-  stderrOf(functionId: string, callId: string): LineWriter {
-    return this.#lines(functionId, 'stderr', { callId });
-  }
-
-  /** The same for what an instance prints, whichever call it is for. */
-  instanceLines(functionId: string, stream: 'stdout' | 'stderr', instance: string): LineWriter {
-    return this.#lines(functionId, stream, { instance });
-  }
-
-  #lines(functionId: string, stream: LogEntry['stream'], whose: Whose): LineWriter {
-    const decoder = new StringDecoder('utf8');
-    let rest = '';
-    let isCut = false;
-    const put = (line: string): void => {
-      // The rest of a line that was cut is dropped, not shown as a line of its own.
-      if (!isCut) this.#add(functionId, toEntry(stream, line, whose));
-      isCut = false;
-    };
+  /** For one call of the function as it is deployed now. */
+  ofCall(functionId: string, callId: string): CallLog {
+    const book = this.#bookOf(functionId);
     return {
-      write: (chunk) => {
-        const lines = (rest + decoder.write(chunk)).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) put(line);
-        if (Buffer.byteLength(rest) > MAX_LINE_BYTES) {
-          put(rest);
-          isCut = true;
-          rest = '';
-        }
-      },
-      end: () => {
-        rest += decoder.end();
-        if (rest !== '') put(rest);
-        rest = '';
-      },
+      stderr: this.#writer(book, 'stderr', { callId }),
+      note: (message) => this.#add(book, toEntry('platform', message, { callId })),
     };
+  }
+
+  /** For what an instance prints, whichever call it is for. */
+  instanceLines(functionId: string, stream: 'stdout' | 'stderr', instance: string): LineWriter {
+    return this.#writer(this.#bookOf(functionId), stream, { instance });
+  }
+
+  #writer(book: Book, stream: LogEntry['stream'], whose: Whose): LineWriter {
+    const lines = new LogLines(
+      (line) => this.#add(book, toEntry(stream, line, whose)),
+      (count) => this.#add(book, toEntry('platform', droppedText(count), whose)),
+    );
+    return { write: (chunk) => lines.write(chunk), end: () => lines.end() };
   }
 
   /** A line of the platform's own. */
-  note(functionId: string, message: string, callId?: string): void {
-    this.#add(functionId, toEntry('platform', message, callId === undefined ? {} : { callId }));
+  note(functionId: string, message: string): void {
+    this.#add(this.#bookOf(functionId), toEntry('platform', message, {}));
   }
 
   /** The newest lines that pass the filter, oldest first. */
@@ -94,23 +86,21 @@ export class FunctionLogs {
   }
 
   /** Hears every line from now on; call what is returned to stop. */
-  follow(functionId: string, listener: (entry: LogEntry) => void): () => void {
-    const { followers } = this.#bookOf(functionId);
-    followers.add(listener);
-    return () => followers.delete(listener);
+  follow(functionId: string, listener: Follower): () => void {
+    this.#bookOf(functionId).followers.add(listener);
+    return () => this.#books.get(functionId)?.followers.delete(listener);
   }
 
   /** Those who follow go on; a function of the same name may come back. */
   forget(functionId: string): void {
-    const book = this.#books.get(functionId);
-    if (book === undefined) return;
-    book.entries = [];
-    book.bytes = 0;
-    if (book.followers.size === 0) this.#books.delete(functionId);
+    const followers = this.#books.get(functionId)?.followers;
+    this.#books.delete(functionId);
+    if (followers === undefined || followers.size === 0) return;
+    for (const follower of followers) this.#bookOf(functionId).followers.add(follower);
+    followers.clear();
   }
 
-  #add(functionId: string, entry: LogEntry): void {
-    const book = this.#bookOf(functionId);
+  #add(book: Book, entry: LogEntry): void {
     book.entries.push(entry);
     book.bytes += entry.message.length;
     while (book.entries.length > this.#maxLines || book.bytes > MAX_BYTES_PER_FUNCTION)
@@ -131,6 +121,10 @@ export class FunctionLogs {
 export function passes(entry: LogEntry, { sinceMs, callId }: LogFilter): boolean {
   if (callId !== undefined && entry.callId !== callId) return false;
   return sinceMs === undefined || Date.parse(entry.time) >= sinceMs;
+}
+
+function droppedText(count: number): string {
+  return `${count} lines dropped, since more than ${MAX_LINES_PER_SEC} lines or 1 MiB were printed in a second`;
 }
 
 function toEntry(stream: LogEntry['stream'], line: string, whose: Whose): LogEntry {
