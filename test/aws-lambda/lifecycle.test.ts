@@ -68,6 +68,36 @@ describe('warming', () => {
     expect(await failureOf(it.executor.warm(1))).toMatchObject({ code: 'UNSUPPORTED', executed: 'no' });
     expect(it.fake.operations()).not.toContain('Invoke');
   });
+
+  const throttle = { status: 429, type: 'TooManyRequestsException' };
+
+  it('counts what is warm when some pings are throttled', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('Invoke', throttle, 2);
+    expect(await it.executor.warm(1, 5)).toBe(3);
+  });
+
+  it('says why when none is warm', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('Invoke', throttle, 2);
+    expect(await failureOf(it.executor.warm(1, 2))).toMatchObject({ code: 'THROTTLED', executed: 'no' });
+    it.fake.fault('Invoke', { hang: true }, 1);
+    const cancelled = failureOf(it.executor.warm(1, 2, AbortSignal.timeout(100)));
+    expect(await cancelled).toMatchObject({ code: 'CANCELLED', executed: 'no' });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, Infinity])(
+    'refuses %d instances before anything is asked',
+    async (count) => {
+      await using it = await bench({ jobs });
+      const error = await failureOf(it.executor.warm(1, count));
+      expect(error).toMatchObject({ code: 'CONFIG', executed: 'no', functionName: 'jobferry-job-1' });
+      expect(error.message).toContain('`instances`');
+      expect(it.fake.requests).toEqual([]);
+    },
+  );
 });
 
 describe('undeploy', () => {

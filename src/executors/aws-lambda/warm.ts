@@ -3,6 +3,7 @@ import { FaasError } from '../../core/errors.js';
 import type { JobId } from '../../core/job.js';
 import { isObject, type WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
+import { checkInstances, countWarm } from '../shared/warm-pings.js';
 import { ENTRY_VARIABLE } from './environment.js';
 import type { Invoker } from './invoke.js';
 import type { Lifecycle } from './lifecycle.js';
@@ -12,7 +13,10 @@ const TIMEOUT_MS = 120_000;
 /** Pings that are in flight together need an instance each; a cold start lies between the first and the last. */
 const HOLD_MS = 150;
 
-/** Resolves to how many instances answered, or to how many AWS keeps ready itself. */
+/**
+ * Resolves to how many instances answered, or to how many AWS keeps ready itself.
+ * @throws {FaasError} CONFIG, NOT_FOUND, UNSUPPORTED; or why no ping at all was answered
+ */
 export async function warm(
   settings: Settings,
   lifecycle: Lifecycle,
@@ -22,6 +26,7 @@ export async function warm(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const functionName = functionNameOf(settings, jobId);
+  checkInstances(instances, PROVIDER, functionName);
   const refuse = (code: 'NOT_FOUND' | 'UNSUPPORTED', why: string) =>
     new FaasError({
       code,
@@ -43,10 +48,7 @@ export async function warm(
       );
     }
     const ping: WarmEvent = { jobferry_warm: true, hold_ms: HOLD_MS };
-    const answers = await Promise.all(
-      Array.from({ length: instances }, () => invoker.ping(jobId, ping, scope)),
-    );
-    return new Set(answers.map(instanceOf).filter((instance) => instance !== undefined)).size;
+    return countWarm(instances, scope, async () => instanceOf(await invoker.ping(jobId, ping, scope)));
   });
 }
 
