@@ -206,6 +206,8 @@ export class FakeGcp {
       },
       DeleteFunction: ({ name }) => {
         const current = this.#need(String(name));
+        if (current['state'] === 'DEPLOYING')
+          throw new Refusal(10, 'unable to queue the operation, another operation is in progress');
         this.functions.set(String(name), { ...current, state: 'DELETING' });
         return this.#begin(String(name), () => this.functions.delete(String(name)));
       },

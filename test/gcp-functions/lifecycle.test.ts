@@ -30,6 +30,15 @@ describe('the rest of its life', () => {
     expect(await it.executor.getDeployment(1)).toBeUndefined();
   });
 
+  it('undeploys when a deploy that is under way has ended', async () => {
+    await using it = await bench({ jobs, polls: 10 });
+    const deploying = it.deploy(1);
+    while (it.fake.functions.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await it.executor.undeployJob(1);
+    expect(it.fake.functions.size).toBe(0);
+    await deploying.catch(() => undefined);
+  });
+
   it('tells states apart: origin-defects: health ignored the state', async () => {
     await using it = await bench({ jobs });
     expect(await it.executor.healthCheck(1)).toEqual({ status: 'missing' });

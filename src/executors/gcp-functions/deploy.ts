@@ -1,16 +1,19 @@
 /** deployJob: reads what is there, writes what differs, waits until Google is done with it. */
 import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
+import { isTransient } from '../shared/control-retry.js';
 import { DeployJournal } from '../shared/deploy-journal.js';
-import type { CloudFunction, ControlPlane } from './control-plane.js';
-import { differences, type MaskPath } from './diff.js';
+import type { CloudFunction, ControlPlane, StorageSource } from './control-plane.js';
+import { differences, EVERYTHING, onto } from './diff.js';
 import type { FunctionSpec } from './function-spec.js';
 import { failedError, operationError, reasonOf, stageText, standingOf } from './function-state.js';
+import { Invokers } from './invokers.js';
 import { type DeployStep, PROVIDER, type Settings } from './options.js';
+import { labelsFor, rememberedIn } from './remembered.js';
 import type { Rest } from './rest.js';
 
-/** Someone else's change gets in between this often before it is an error. */
-const CONFLICT_TRIES = 5;
+/** Someone else's change gets in between, or Google has no time, this often before it is an error. */
+const TRIES = 5;
 
 export class Deploy {
   readonly #settings: Settings;
@@ -18,7 +21,13 @@ export class Deploy {
   readonly #rest: Rest;
   readonly #spec: FunctionSpec;
   readonly #scope: CallScope;
+  readonly #invokers: Invokers;
   readonly #journal: DeployJournal<DeployStep>;
+  #uploaded: StorageSource | undefined;
+  /** Hashes of the members that stand in the policy by our deploys; undefined before it was written. */
+  #permitted: ReadonlySet<string> | undefined;
+  /** A create or an update is on its way. */
+  #isAsking = false;
 
   constructor(settings: Settings, control: ControlPlane, rest: Rest, spec: FunctionSpec, scope: CallScope) {
     this.#settings = settings;
@@ -26,6 +35,7 @@ export class Deploy {
     this.#rest = rest;
     this.#spec = spec;
     this.#scope = scope;
+    this.#invokers = new Invokers(settings, rest, spec.invokers, spec.functionName, scope);
     this.#journal = new DeployJournal<DeployStep>('read', spec, settings.onProgress);
   }
 
@@ -33,9 +43,7 @@ export class Deploy {
   async run(): Promise<CloudFunction> {
     try {
       this.#journal.begin('read');
-      const current = await this.#settled();
-      const deployed = await this.#converge(current);
-      await this.#permit(deployed);
+      const deployed = await this.#permit(await this.#converge(await this.#settled()));
       this.#journal.begin('done');
       return deployed;
     } catch (failure) {
@@ -43,7 +51,10 @@ export class Deploy {
     }
   }
 
-  /** A second deployer, or a create whose answer was lost, shows as a conflict: then what is there is read anew. */
+  /**
+   * A second deployer, or a create whose answer was lost, shows as a conflict; a create or an update that Google has no
+   * time for may have been taken all the same. Then what is there is read anew.
+   */
   async #converge(first: CloudFunction | undefined): Promise<CloudFunction> {
     let current = first;
     for (let tries = 1; ; tries += 1) {
@@ -51,8 +62,10 @@ export class Deploy {
         const changed = await this.#write(current);
         return changed ?? (current as CloudFunction);
       } catch (failure) {
-        if (!isConflict(failure) || tries === CONFLICT_TRIES) throw failure;
-        await sleep(this.#settings.pollMs, this.#scope);
+        const isOver = isConflict(failure) || (this.#isAsking && isTransient(failure));
+        if (!isOver || tries === TRIES) throw failure;
+        const askedMs = isTransient(failure) ? (failure.retryAfterMs ?? 0) : 0;
+        await sleep(Math.max(askedMs, this.#settings.pollMs * 2 ** (tries - 1)), this.#scope);
         current = await this.#settled();
       }
     }
@@ -60,35 +73,52 @@ export class Deploy {
 
   /** Undefined when there is nothing to do. */
   async #write(current: CloudFunction | undefined): Promise<CloudFunction | undefined> {
-    const { functionName, wanted } = this.#spec;
+    const { functionName } = this.#spec;
+    this.#isAsking = false;
+    const wanted = await this.#wanted(current);
     if (current === undefined) {
       const complete = await this.#withSource(wanted);
       this.#journal.begin('create');
-      await this.#finish(await this.#control.create(functionName, complete, this.#scope), 'create');
+      const operation = await this.#ask(() => this.#control.create(functionName, complete, this.#scope));
+      await this.#finish(operation, 'create');
       return this.#active();
     }
-    const paths = this.#toReplace(current);
+    const target = onto(current, wanted);
+    // What failed is made whole again, whatever its labels say.
+    const paths = standingOf(current) === 'failed' ? [...EVERYTHING] : differences(target, current);
     if (paths.length === 0) return undefined;
     // The source goes with the code only: a new configuration needs no new build.
-    const complete = paths.includes('build_config') ? await this.#withSource(wanted) : wanted;
+    const complete = paths.includes('build_config') ? await this.#withSource(target) : target;
     this.#journal.begin('update');
-    await this.#finish(await this.#control.update(functionName, complete, paths, this.#scope), 'update');
+    const operation = await this.#ask(() => this.#control.update(functionName, complete, paths, this.#scope));
+    await this.#finish(operation, 'update');
     return this.#active();
   }
 
-  #toReplace(current: CloudFunction): MaskPath[] {
-    // What failed is made whole again, whatever its labels say.
-    if (standingOf(current) === 'failed') return ['build_config', 'service_config', 'labels'];
-    return differences(this.#spec.wanted, current);
+  /** With the memory of who may call it. */
+  async #wanted(current: CloudFunction | undefined): Promise<CloudFunction> {
+    const { wanted } = this.#spec;
+    const members = this.#permitted ?? (await this.#invokers.toRemember(current));
+    return { ...wanted, labels: { ...wanted.labels, ...labelsFor('invokers', members) } };
+  }
+
+  async #ask(work: () => Promise<string>): Promise<string> {
+    this.#isAsking = true;
+    const operation = await work();
+    this.#isAsking = false;
+    return operation;
   }
 
   async #withSource(fn: CloudFunction): Promise<CloudFunction> {
-    const { functionName, artifact } = this.#spec;
-    this.#journal.begin('upload');
-    const { url, source } = await this.#control.uploadTarget(functionName, this.#scope);
-    await this.#rest.upload(url, artifact.bytes, functionName, this.#scope);
-    this.#journal.written('upload');
-    return { ...fn, buildConfig: { ...fn.buildConfig, source: { storageSource: source } } };
+    if (this.#uploaded === undefined) {
+      const { functionName, artifact } = this.#spec;
+      this.#journal.begin('upload');
+      const { url, source } = await this.#control.uploadTarget(functionName, this.#scope);
+      await this.#rest.upload(url, artifact.bytes, functionName, this.#scope);
+      this.#journal.written('upload');
+      this.#uploaded = source;
+    }
+    return { ...fn, buildConfig: { ...fn.buildConfig, source: { storageSource: this.#uploaded } } };
   }
 
   async #finish(operation: string, step: DeployStep): Promise<void> {
@@ -128,14 +158,12 @@ export class Deploy {
     }
   }
 
-  async #permit({ serviceConfig }: CloudFunction): Promise<void> {
-    const { invokers, functionName } = this.#spec;
-    const service = serviceConfig?.service;
-    if (invokers === undefined || !service) return;
+  async #permit(deployed: CloudFunction): Promise<CloudFunction> {
     this.#journal.at('permit');
-    await this.#rest.allow(service, invokers, functionName, this.#scope, () => {
-      this.#journal.begin('permit');
-    });
+    this.#permitted = await this.#invokers.permit(deployed, () => this.#journal.begin('permit'));
+    // Whose access was taken back is forgotten, and only now.
+    const isForgotten = this.#permitted.size < rememberedIn(deployed.labels, 'invokers').size;
+    return isForgotten ? this.#converge(deployed) : deployed;
   }
 
   #place() {
@@ -145,7 +173,7 @@ export class Deploy {
 }
 
 /** ALREADY_EXISTS, ABORTED, and a precondition that fails because an operation runs. */
-function isConflict(failure: unknown): boolean {
+export function isConflict(failure: unknown): boolean {
   if (!FaasError.is(failure)) return false;
   if (failure.code === 'CONFLICT') return true;
   return /FAILED_PRECONDITION/.test(failure.message) && /in progress|DEPLOYING/i.test(failure.message);

@@ -4,6 +4,7 @@ import type { JobId } from '../../core/job.js';
 import { ConfigCheck, sorted } from '../shared/config-check.js';
 import { indexZip } from '../shared/zip-index.js';
 import type { CloudFunction } from './control-plane.js';
+import { EVERYONE, type WantedInvokers } from './invokers.js';
 import { CONCURRENCY, INSTANCES } from './limits.js';
 import {
   functionNameOf,
@@ -12,6 +13,7 @@ import {
   PROVIDER,
   type Settings,
 } from './options.js';
+import { hashOf, labelsFor, memoryOf } from './remembered.js';
 
 /** Labels by which a function of ours is known. */
 export const JOB_ID = 'jobferry-job-id';
@@ -21,14 +23,14 @@ const [SHA256_1, SHA256_2, BYTES] = ['jobferry-sha256-1', 'jobferry-sha256-2', '
 export const ENTRY = 'jobferry-entry';
 /** Stands in a package that `packageHandler` made for this target. */
 export const ENTRY_MARK = 'jobferry-gcp.json';
+
 export interface FunctionSpec {
   readonly jobId: JobId;
   readonly functionName: string;
   readonly artifact: Artifact;
   /** Without the source, which is known when it is uploaded. */
   readonly wanted: CloudFunction;
-  /** Who may call it; undefined leaves the policy as it is. */
-  readonly invokers: readonly string[] | undefined;
+  readonly invokers: WantedInvokers;
 }
 
 const FIELDS: ReadonlySet<string> = new Set<keyof GcpFunctionConfig>([
@@ -65,6 +67,8 @@ const EGRESS = { 'private-ranges': 'PRIVATE_RANGES_ONLY', all: 'ALL_TRAFFIC' } a
 
 /** Of Cloud Run and of the functions framework, by their documentation. */
 const RESERVED = /^(PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|FUNCTION_\w+|GOOGLE_\w*|X_GOOGLE_\w*)$/;
+/** Of a resource, by Google's documentation of labels. */
+const MAX_LABELS = 64;
 const LABEL = /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u;
 
 /** @throws {FaasError} UNSUPPORTED, CONFIG or PAYLOAD_TOO_LARGE, with the name of the field. */
@@ -90,40 +94,44 @@ export function functionSpec(
   check.oneOf('gcp.ingress', ingress, Object.keys(INGRESS));
   if (vpcEgress !== undefined) check.oneOf('gcp.vpcEgress', vpcEgress, Object.keys(EGRESS));
   const names = indexZip(artifact.bytes).names;
-  return {
-    jobId,
-    functionName,
-    artifact,
-    invokers: invokersOf(gcp),
-    wanted: {
-      environment: 'GEN_2',
-      labels: {
-        ...labelsOf(check, labels),
-        [JOB_ID]: String(jobId),
-        ...artifactLabels(artifact),
-        ...(names.has(ENTRY_MARK) && { [ENTRY]: '1' }),
-      },
-      buildConfig: {
-        runtime: gcp.runtime ?? 'nodejs22',
-        entryPoint: gcp.entryPoint ?? 'main',
-        ...(gcp.buildServiceAccount !== undefined && { serviceAccount: gcp.buildServiceAccount }),
-      },
-      serviceConfig: {
-        availableMemory: `${memoryMb}Mi`,
-        timeoutSeconds: timeoutSecs,
-        ...(gcp.cpu !== undefined && { availableCpu: gcp.cpu }),
-        ...instancesOf(check, partial, gcp),
-        environmentVariables: Object.fromEntries(sorted(env)),
-        secretEnvironmentVariables: sorted(secrets).map(([key, reference]) =>
-          secretOf(check, settings.project, key, reference),
-        ),
-        ingressSettings: INGRESS[ingress],
-        ...(gcp.serviceAccount !== undefined && { serviceAccountEmail: gcp.serviceAccount }),
-        ...(gcp.vpcConnector !== undefined && { vpcConnector: gcp.vpcConnector }),
-        ...(vpcEgress !== undefined && { vpcConnectorEgressSettings: EGRESS[vpcEgress] }),
-      },
+  const invokers = invokersOf(check, gcp);
+  const wanted: CloudFunction = {
+    environment: 'GEN_2',
+    buildConfig: {
+      runtime: gcp.runtime ?? 'nodejs22',
+      entryPoint: gcp.entryPoint ?? 'main',
+      ...(gcp.buildServiceAccount !== undefined && { serviceAccount: gcp.buildServiceAccount }),
+    },
+    serviceConfig: {
+      availableMemory: `${memoryMb}Mi`,
+      timeoutSeconds: timeoutSecs,
+      ...(gcp.cpu !== undefined && { availableCpu: gcp.cpu }),
+      ...instancesOf(check, partial, gcp),
+      environmentVariables: Object.fromEntries(sorted(env)),
+      secretEnvironmentVariables: sorted(secrets).map(([key, reference]) =>
+        secretOf(check, settings.project, key, reference),
+      ),
+      ingressSettings: INGRESS[ingress],
+      ...(gcp.serviceAccount !== undefined && { serviceAccountEmail: gcp.serviceAccount }),
+      ...(gcp.vpcConnector !== undefined && { vpcConnector: gcp.vpcConnector }),
+      ...(vpcEgress !== undefined && { vpcConnectorEgressSettings: EGRESS[vpcEgress] }),
     },
   };
+  const allLabels = {
+    ...labelsOf(check, labels),
+    [JOB_ID]: String(jobId),
+    ...artifactLabels(artifact),
+    ...(names.has(ENTRY_MARK) && { [ENTRY]: '1' }),
+    ...memoryOf(wanted, labels),
+  };
+  const count =
+    Object.keys(allLabels).length + Object.keys(labelsFor('invokers', invokers.members.map(hashOf))).length;
+  if (count > MAX_LABELS)
+    check.refuse(
+      'CONFIG',
+      `\`labels\` and \`gcp.invokers\` need ${count} labels with those of jobferry, and Google takes ${MAX_LABELS}`,
+    );
+  return { jobId, functionName, artifact, invokers, wanted: { ...wanted, labels: allLabels } };
 }
 
 /** `maxConcurrency` is calls, Google counts instances: one is the other times what an instance works on at once. */
@@ -176,9 +184,16 @@ function labelsOf(check: ConfigCheck, labels: Readonly<Record<string, string>>):
   return Object.fromEntries(sorted(labels));
 }
 
-function invokersOf({ invokers, allowUnauthenticated }: GcpFunctionOptions): readonly string[] | undefined {
-  if (invokers === undefined && allowUnauthenticated !== true) return undefined;
-  return [...(invokers ?? []), ...(allowUnauthenticated === true ? ['allUsers'] : [])];
+function invokersOf(
+  check: ConfigCheck,
+  { invokers = [], allowUnauthenticated }: GcpFunctionOptions,
+): WantedInvokers {
+  const isPrivate = allowUnauthenticated === false;
+  const everyone = invokers.find((member) => EVERYONE.includes(member));
+  if (isPrivate && everyone !== undefined)
+    check.refuse('CONFIG', `\`gcp.invokers\` has ${everyone}, and \`gcp.allowUnauthenticated\` is false`);
+  const members = allowUnauthenticated === true ? [...invokers, 'allUsers'] : invokers;
+  return { members: [...new Set(members)], isPrivate };
 }
 
 function artifactLabels({ sha256, bytes }: Artifact): Record<string, string> {

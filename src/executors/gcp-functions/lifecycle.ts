@@ -7,7 +7,7 @@ import { instanceOf } from '../shared/entry-call.js';
 import { inScope } from '../shared/in-scope.js';
 import type { Addresses } from './addresses.js';
 import type { CloudFunction, ControlPlane } from './control-plane.js';
-import { Deploy } from './deploy.js';
+import { Deploy, isConflict } from './deploy.js';
 import { artifactOf, ENTRY, functionSpec, JOB_ID } from './function-spec.js';
 import { operationError, reasonOf, standingOf } from './function-state.js';
 import type { Invoker } from './invoke.js';
@@ -109,10 +109,16 @@ export class Lifecycle {
     const functionName = functionNameOf(this.#settings, jobId);
     return inScope(signal, this.#settings.deployTimeoutMs, async (scope) => {
       this.#addresses.forget(jobId);
-      try {
-        await this.#removed(await this.#control.remove(functionName, scope), functionName, scope);
-      } catch (failure) {
-        if (!FaasError.is(failure) || failure.code !== 'NOT_FOUND') throw failure;
+      for (;;) {
+        try {
+          const operation = await this.#control.remove(functionName, scope);
+          return await this.#removed(operation, functionName, scope);
+        } catch (failure) {
+          if (FaasError.is(failure) && failure.code === 'NOT_FOUND') return;
+          // A deploy that is under way ends first.
+          if (!isConflict(failure)) throw failure;
+          await sleep(this.#settings.pollMs, scope);
+        }
       }
     });
   }

@@ -69,9 +69,15 @@ export interface GcpFunctionOptions {
   /** `projects/P/locations/L/connectors/C` */
   readonly vpcConnector?: string;
   readonly vpcEgress?: 'private-ranges' | 'all';
-  /** Who gets `roles/run.invoker` on the function, for example `serviceAccount:runner@p.iam.gserviceaccount.com`. */
+  /**
+   * Who gets `roles/run.invoker` on the function, for example `serviceAccount:runner@p.iam.gserviceaccount.com`. Who is
+   * taken out of the list loses what a deploy gave; what others gave stays.
+   */
   readonly invokers?: readonly string[];
-  /** Anyone may call it. Default false. */
+  /**
+   * True: anyone may call it. False: everyone's access is removed, whoever gave it. Left out: it is not given, and taken
+   * back when a deploy gave it.
+   */
   readonly allowUnauthenticated?: boolean;
 }
 

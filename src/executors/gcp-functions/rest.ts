@@ -1,9 +1,9 @@
-/** The APIs beside the client: the signed upload URL, who may call a function (Cloud Run), logs. All by plain HTTP. */
+/** The APIs beside the client: the signed upload URL, Cloud Run's policies, logs. All by plain HTTP. */
 import { FaasError } from '../../core/errors.js';
-import { type CallScope, sleep } from '../../core/scope.js';
+import type { CallScope } from '../../core/scope.js';
 import { isTransient, untilItWorks } from '../shared/control-retry.js';
 import type { HttpReply, HttpRequest } from '../shared/http.js';
-import { isObject, parseObject } from '../shared/json.js';
+import { parseObject } from '../shared/json.js';
 import type { Origins } from '../shared/origins.js';
 import type { Place } from '../shared/transport-error.js';
 import { restError, uploadError } from './errors.js';
@@ -12,9 +12,6 @@ import type { Tokens } from './tokens.js';
 
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 const MIN_RETRY_DELAY_MS = 200;
-const INVOKER = 'roles/run.invoker';
-/** Someone else changes the policy at the same time: read and written again this often. */
-const POLICY_TRIES = 5;
 
 export class Rest {
   readonly #settings: Settings;
@@ -42,37 +39,6 @@ export class Rest {
       const reply = await this.#send({ ...request, maxReplyBytes: MAX_REPLY_BYTES }, place, scope);
       if (reply.status < 200 || reply.status > 299) throw uploadError(reply, place);
     });
-  }
-
-  /** Adds members to `roles/run.invoker` of a Cloud Run service; who has it already keeps it. */
-  async allow(
-    service: string,
-    members: readonly string[],
-    functionName: string,
-    scope: CallScope,
-    onWrite: () => void,
-  ): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      const policy = await this.#policy(service, functionName, scope);
-      const bindings = Array.isArray(policy['bindings']) ? policy['bindings'].filter(isObject) : [];
-      const granted = bindings
-        .filter((one) => one['role'] === INVOKER && one['condition'] === undefined)
-        .flatMap((one) => (Array.isArray(one['members']) ? one['members'] : []));
-      const missing = members.filter((member) => !granted.includes(member));
-      if (missing.length === 0) return;
-      onWrite();
-      const others = bindings.filter((one) => one['role'] !== INVOKER || one['condition'] !== undefined);
-      const role = { role: INVOKER, members: [...granted, ...missing] };
-      const body = { policy: { ...policy, bindings: [...others, role] } };
-      try {
-        // The etag of what was read goes back: a change in between is refused, not overwritten.
-        await this.call('POST', this.#run(`${service}:setIamPolicy`), body, functionName, scope);
-        return;
-      } catch (failure) {
-        if (!FaasError.is(failure) || failure.code !== 'CONFLICT' || tries === POLICY_TRIES) throw failure;
-        await sleep(this.#settings.pollMs, scope);
-      }
-    }
   }
 
   /** Entries of Cloud Logging, one page. */
@@ -121,16 +87,6 @@ export class Rest {
 
   #repeat<Output>(scope: CallScope, work: () => Promise<Output>): Promise<Output> {
     return untilItWorks(scope, work, Math.min(this.#settings.pollMs, MIN_RETRY_DELAY_MS));
-  }
-
-  #policy(service: string, functionName: string, scope: CallScope) {
-    // Without it, a policy with conditions is answered without them, and would be written back so.
-    const url = this.#run(`${service}:getIamPolicy?options.requestedPolicyVersion=3`);
-    return this.call('GET', url, undefined, functionName, scope);
-  }
-
-  #run(path: string): URL {
-    return new URL(`/v2/${path}`, this.#settings.runEndpoint);
   }
 
   /** A request that broke off: nothing here runs a function. */
