@@ -185,7 +185,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       concurrency: { process: concurrency, warm: Math.ceil(webConcurrency / 4) },
       maxPending: options.asyncQueueSize ?? 10_000,
       onEnd: (invocationId) => callbacks.onEnd(invocationId),
-      targetOf: (functionId) => engine.targetOf(functionId),
+      targetOf: (functionId) => web.queueTargetOf(functionId) ?? engine.targetOf(functionId),
       log,
     });
     const callbacks = new Callbacks({

@@ -187,6 +187,17 @@ export class WebFunctions {
     };
   }
 
+  /**
+   * What the queue goes by: as many as the instances that are there can take, since it can wait and need not be refused.
+   * Undefined for what is no web function.
+   */
+  queueTargetOf(id: string): Pick<CallTarget, 'lane' | 'maxConcurrency'> | undefined {
+    const fn = this.get(id);
+    if (fn === undefined) return undefined;
+    const { maxInflight = MAX_ASKED_AT_ONCE } = fn.limits;
+    return { lane: 'warm', maxConcurrency: maxInflight * Math.max(1, this.status(id).ready) };
+  }
+
   /** Ends every instance; calls must have ended before. */
   async close(): Promise<void> {
     clearInterval(this.#clock);

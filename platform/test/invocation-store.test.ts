@@ -43,6 +43,7 @@ interface Model {
 type Step =
   | { readonly do: 'claim'; readonly lease: string }
   | { readonly do: 'finish'; readonly lease: string | undefined; readonly status: TerminalStatus }
+  | { readonly do: 'release'; readonly lease: string }
   | { readonly do: 'crash' };
 
 const lease = fc.constantFrom('l1', 'l2', 'l3');
@@ -53,6 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     lease: fc.option(lease, { nil: undefined }),
     status: fc.constantFrom<TerminalStatus>('completed', 'failed', 'timeout', 'cancelled'),
   }),
+  fc.record({ do: fc.constant('release' as const), lease }),
   fc.record({ do: fc.constant('crash' as const) }),
 );
 
@@ -83,6 +85,13 @@ describe('the record of an invocation', () => {
                   : model.status === 'running' && model.lease === one.lease;
               expect(store.finish(id, one.lease, { ...stored, status: one.status, nowMs: 3 })).toBe(may);
               if (may) Object.assign(model, { status: one.status, lease: undefined });
+              break;
+            }
+            case 'release': {
+              const may = model.status === 'running' && model.lease === one.lease;
+              expect(store.release(id, one.lease)).toBe(may);
+              if (may)
+                Object.assign(model, { status: 'pending', lease: undefined, attempts: model.attempts - 1 });
               break;
             }
             case 'crash':

@@ -82,6 +82,33 @@ describe('asynchronous calls', () => {
     );
   });
 
+  it('wait for their turn where an instance takes few at once, also among calls that are waited for', async () => {
+    await faas.deploy({ service: 'narrow', envProcess: 'sleep 0.1', envVars: { max_inflight: '1' } });
+    await faas.ready('narrow');
+    const replies = await Promise.all(Array.from({ length: 10 }, () => faas.call('/async-function/narrow')));
+    const ids = replies.map(({ headers }) => headers.get('x-call-id') ?? '');
+    while (!(await Promise.all(ids.map(statusOf))).every(({ finished_at }) => finished_at !== undefined))
+      await faas.call('/function/narrow');
+    const ends = await Promise.all(ids.map(statusOf));
+    expect(ends.map(({ status, attempts }) => [status, attempts])).toEqual(ids.map(() => ['completed', 1]));
+  });
+
+  it('wait for a function that cannot run to be put right, or for their deadline', async () => {
+    const broken = { service: 'broken', envProcess: 'cat', envVars: { mode: 'bogus' } };
+    await faas.deploy(broken);
+    await eventually(async () => (await faas.get('broken')).state === 'failed', 'it cannot run');
+    const late = await faas.call('/async-function/broken', { headers: { 'X-Faas-Timeout-Ms': '400' } });
+    const { headers } = await faas.call('/async-function/broken', { body: 'at last' });
+    const id = headers.get('x-call-id') ?? '';
+    const lateId = late.headers.get('x-call-id') ?? '';
+    await eventually(async () => (await statusOf(lateId)).status === 'timeout', 'the deadline has come');
+    expect(await statusOf(id)).toMatchObject({ status: 'pending', attempts: 0 });
+    await faas.deploy({ ...broken, envVars: {} });
+    await eventually(async () => (await statusOf(id)).status === 'completed', 'it has completed');
+    expect((await faas.call(`/async-function/${id}/result`, { method: 'GET' })).text).toBe('at last');
+    expect((await statusOf(id)).attempts).toBe(1);
+  });
+
   it('can be cancelled', async () => {
     await faas.deploy({ service: 'naps', envProcess: 'sleep 30' });
     await faas.ready('naps');

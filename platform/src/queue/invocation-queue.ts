@@ -15,11 +15,17 @@ import { Acceptance, type AcceptanceParts, type AcceptRequest, isPast } from './
 import { type Invocation, isTerminal, MAX_ATTEMPTS, statusOf } from './invocation.js';
 import { InvocationEnds } from './invocation-ends.js';
 import type { InvocationFilter, InvocationPage, PendingInvocation } from './invocation-store.js';
+import { Pauses } from './pauses.js';
 import { PendingLine } from './pending-line.js';
 
 const RETRY_MS = 100;
 /** Before a claim: the line for slots is full, or the disk is. What was accepted keeps its turn. */
 const NOT_YET: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'INFRASTRUCTURE_ERROR']);
+
+/** After a claim, and without a run: the function's instances have no room, or there is none. */
+const REFUSED: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'UNAVAILABLE']);
+/** A call without a deadline fails when its function has had no instance for so long. */
+const UNAVAILABLE_PATIENCE_MS = 300_000;
 
 export interface QueueParts extends AcceptanceParts {
   /** Invocations that run, or stand in line for a slot, at once. */
@@ -41,12 +47,13 @@ interface Running {
 }
 
 const GONE = { lane: 'process', maxConcurrency: 1 } as const;
-const CANCELLED = 'The invocation was cancelled on request.';
+const WHY_CANCELLED = 'The invocation was cancelled on request.';
 
 export class InvocationQueue {
   readonly #parts: QueueParts;
   readonly #acceptance: Acceptance;
   readonly #line: PendingLine;
+  readonly #pauses = new Pauses();
   readonly #running = new Map<string, Running>();
   readonly #runningByFunction = new Map<string, number>();
   readonly #runningByLane: Record<Lane, number> = { process: 0, warm: 0 };
@@ -138,7 +145,7 @@ export class InvocationQueue {
         running.cancel();
         await running.ended;
       } else if (pending !== undefined && this.#line.remove(pending)) {
-        const error = new PlatformError('UNAVAILABLE', CANCELLED);
+        const error = new PlatformError('CANCELLED', WHY_CANCELLED);
         await this.#ends.write(invocationId, undefined, 'cancelled', { ok: false, error });
       }
     }
@@ -160,6 +167,7 @@ export class InvocationQueue {
     const hasRoom = (functionId: string): boolean => {
       // A function that is gone takes no room: its invocations end at once.
       const { lane, maxConcurrency } = this.#parts.targetOf(functionId) ?? GONE;
+      if (this.#pauses.isPaused(functionId)) return false;
       const inFunction = this.#runningByFunction.get(functionId) ?? 0;
       return inFunction < maxConcurrency && this.#runningByLane[lane] < this.#parts.concurrency[lane];
     };
@@ -187,14 +195,12 @@ export class InvocationQueue {
       else this.#runningByFunction.delete(functionId);
       this.#pump();
     });
-    this.#running.set(invocationId, { cancel: () => cancel(CANCELLED), ended });
+    this.#running.set(invocationId, { cancel: () => cancel(WHY_CANCELLED), ended });
     this.#settle(ended);
   }
 
-  async #run(
-    { invocationId, functionId, deadlineMs }: PendingInvocation,
-    onCancel: CallTicket['onCancel'],
-  ): Promise<void> {
+  async #run(pending: PendingInvocation, onCancel: CallTicket['onCancel']): Promise<void> {
+    const { invocationId, functionId, deadlineMs } = pending;
     let lease: string | undefined;
     let isTaken = false;
     const begin = async (): Promise<CallRequest> => {
@@ -218,15 +224,37 @@ export class InvocationQueue {
       (error): CallOutcome => this.#unexpected(invocationId, error),
     );
     if (isTaken) return;
-    if (isCancelled(outcome)) return this.#ends.write(invocationId, lease, 'cancelled', outcome);
+    if (!outcome.ok && outcome.error.code === 'CANCELLED')
+      return this.#ends.write(invocationId, lease, 'cancelled', outcome);
     if (!outcome.ok && lease === undefined && NOT_YET.has(outcome.error.code)) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      if (!this.#isStopped) this.#line.push({ invocationId, functionId, deadlineMs });
+      if (!this.#isStopped) this.#line.push(pending);
       return;
     }
     // Ended by the platform's own end: the record stays as it is, and the next platform goes on from there.
     if (this.#isStopped && !outcome.ok && outcome.error.code === 'UNAVAILABLE') return;
+    if (lease !== undefined && isRefused(outcome) && (await this.#putBack(pending, lease, outcome))) return;
+    this.#pauses.end(functionId);
     await this.#ends.write(invocationId, lease, statusOf(outcome), outcome);
+  }
+
+  /** What was accepted and never ran keeps waiting. False when it has waited long enough. */
+  async #putBack(pending: PendingInvocation, lease: string, { error }: FailedOutcome): Promise<boolean> {
+    const { invocationId, functionId, deadlineMs } = pending;
+    const { invocations, disk, log } = this.#parts;
+    const pauseMs = this.#pauses.begin(functionId);
+    const isLost = error.code === 'UNAVAILABLE' && this.#pauses.ageMs(functionId) > UNAVAILABLE_PATIENCE_MS;
+    if (isLost && deadlineMs === undefined) return false;
+    try {
+      if (!(await disk.commit(() => invocations.release(invocationId, lease)))) return false;
+    } catch (failure) {
+      log('error', 'not-put-back', { invocationId, error: messageOf(failure) });
+      return false;
+    }
+    if (this.#isStopped) return true;
+    this.#line.push(pending);
+    setTimeout(() => this.#pump(), pauseMs).unref();
+    return true;
   }
 
   async #expire({ invocationId }: PendingInvocation): Promise<void> {
@@ -245,6 +273,8 @@ export class InvocationQueue {
   }
 }
 
-function isCancelled(outcome: CallOutcome): boolean {
-  return !outcome.ok && outcome.error.code === 'UNAVAILABLE' && outcome.error.message === CANCELLED;
+type FailedOutcome = Extract<CallOutcome, { readonly ok: false }>;
+
+function isRefused(outcome: CallOutcome): outcome is FailedOutcome {
+  return !outcome.ok && outcome.error.executed === 'no' && REFUSED.has(outcome.error.code);
 }

@@ -54,6 +54,8 @@ export interface InvocationStore {
   input(invocationId: string): InvocationInput | undefined;
   /** pending -> running. False when it is not pending any more. */
   claim(invocationId: string, lease: string, nowMs: number): boolean;
+  /** running under this lease -> pending, as if it had never been claimed. False when it is not running so. */
+  release(invocationId: string, lease: string): boolean;
   /** running under this lease -> terminal; without a lease: pending -> terminal. False when it is neither. */
   finish(invocationId: string, lease: string | undefined, end: InvocationEnd): boolean;
   /** What an earlier platform left running: pending again, or `dead` after so many attempts. Returns how many. */
@@ -85,6 +87,9 @@ export function invocationStoreOn(database: DatabaseSync): InvocationStore {
   const claim = database.prepare(`
     UPDATE invocations SET status = 'running', attempts = attempts + 1, lease = ?, started_ms = ?
     WHERE id = ? AND status = 'pending'`);
+  const release = database.prepare(`
+    UPDATE invocations SET status = 'pending', attempts = attempts - 1, lease = NULL, started_ms = NULL
+    WHERE id = ? AND status = 'running' AND lease = ?`);
   const END = `status = ?, lease = NULL, finished_ms = ?, outcome = ?, result = ?, bytes = ?, args = NULL`;
   const finishRunning = database.prepare(
     `UPDATE invocations SET ${END} WHERE id = ? AND status = 'running' AND lease = ?`,
@@ -127,6 +132,7 @@ export function invocationStoreOn(database: DatabaseSync): InvocationStore {
       return { ...context, args: row['args'] };
     },
     claim: (invocationId, lease, nowMs) => claim.run(lease, nowMs, invocationId).changes > 0,
+    release: (invocationId, lease) => release.run(invocationId, lease).changes > 0,
     finish(invocationId, lease, { status, nowMs, outcome, result }) {
       const end = [status, nowMs, outcome, result, outcome.length + (result?.length ?? 0), invocationId];
       const done = lease === undefined ? finishPending.run(...end) : finishRunning.run(...end, lease);
