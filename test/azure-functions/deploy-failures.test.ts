@@ -290,6 +290,22 @@ describe('a deployment of the package', () => {
   });
 });
 
+describe('credentials that never come', () => {
+  const credential = { getToken: () => new Promise<never>(() => {}) };
+
+  it('end with the deadline of the deploy', async () => {
+    await using it = await bench({ jobs }, { credential, deployTimeoutMs: 200 });
+    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'TIMEOUT', executed: 'no' });
+  });
+
+  it('end with the signal of the caller', async () => {
+    await using it = await bench({ jobs }, { credential });
+    const waiting = it.executor.deployJob(1, artifact, {}, AbortSignal.timeout(100));
+    expect(await failureOf(waiting)).toMatchObject({ code: 'CANCELLED', executed: 'no' });
+    expect(it.fake.operations).toEqual([]);
+  });
+});
+
 describe('keys of a new app', () => {
   it('that are not there yet are waited for: 404, 400, 503, then there', async () => {
     await using it = await bench({ jobs });

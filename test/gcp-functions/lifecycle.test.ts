@@ -3,7 +3,7 @@ import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
 import { CloudFunctionExecutor } from '../../src/executors/gcp-functions/index.js';
 import { PROJECT, REGION } from '../fakes/gcp-functions.js';
-import { bench, callOf, failureOf, foreignArtifact } from './setup.js';
+import { artifact, bench, callOf, failureOf, foreignArtifact } from './setup.js';
 
 const jobs = [defineJob({ id: 1, name: 'echo', codec: 'bytes', handler: (input: Uint8Array) => input })];
 
@@ -104,6 +104,21 @@ describe('the rest of its life', () => {
     it.fake.http.accessToken = 'ya29.a-third-token-0123456789';
     for await (const _ of it.executor.logs(1));
     expect(it.fake.operations.slice(-3)).toEqual(['POST entries', 'metadata token', 'POST entries']);
+  });
+
+  it('waits for credentials no longer than it may, on both APIs', async () => {
+    await using it = await bench({ jobs }, { deployTimeoutMs: 500 });
+    it.fake.fault('metadata token', { hang: true }, 9);
+    expect(await failureOf(it.deploy(1))).toMatchObject({ code: 'TIMEOUT', executed: 'no' });
+    const signal = AbortSignal.timeout(100);
+    expect(await failureOf(it.executor.deployJob(1, artifact, {}, signal))).toMatchObject({
+      code: 'CANCELLED',
+      executed: 'no',
+    });
+    const startedMs = performance.now();
+    for await (const _ of it.executor.logs(1, { signal: AbortSignal.timeout(100) }));
+    expect(performance.now() - startedMs).toBeLessThan(5000);
+    expect(it.fake.functions.size).toBe(0);
   });
 
   it('says what to check when fresh credentials are refused too', async () => {

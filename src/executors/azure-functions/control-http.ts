@@ -5,7 +5,7 @@
 import { FaasError } from '../../core/errors.js';
 import { type CallScope, sleep } from '../../core/scope.js';
 import { untilItWorks } from '../shared/control-retry.js';
-import type { HttpReply, HttpRequest } from '../shared/http.js';
+import { type HttpReply, type HttpRequest, untilCancelled } from '../shared/http.js';
 import type { Origins } from '../shared/origins.js';
 import { controlError } from './errors.js';
 import { PROVIDER, type Settings } from './options.js';
@@ -61,12 +61,13 @@ export class ControlHttp {
   async #once(request: ControlRequest, scope: CallScope): Promise<HttpReply> {
     const { url, what, scope: tokenScope = this.#settings.scope } = request;
     const place = { provider: PROVIDER, functionName: what, origin: url.origin };
-    const { token } = await this.#tokens.get(tokenScope);
-    let reply = await this.#exchange(request, token, scope);
+    const token = async () => (await untilCancelled(this.#tokens.get(tokenScope), place, scope)).token;
+    const first = await token();
+    let reply = await this.#exchange(request, first, scope);
     if (reply.status === 401) {
-      this.#tokens.forget(tokenScope, token);
-      const renewed = await this.#tokens.get(tokenScope);
-      if (renewed.token !== token) reply = await this.#exchange(request, renewed.token, scope);
+      this.#tokens.forget(tokenScope, first);
+      const renewed = await token();
+      if (renewed !== first) reply = await this.#exchange(request, renewed, scope);
     }
     if (reply.status >= 300) throw controlError(reply, place, request.plainErrors === true);
     return reply;

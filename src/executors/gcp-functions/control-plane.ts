@@ -6,6 +6,7 @@ import type { protos, v2 } from '@google-cloud/functions';
 import { FaasError } from '../../core/errors.js';
 import type { CallScope } from '../../core/scope.js';
 import { untilItWorks } from '../shared/control-retry.js';
+import { untilCancelled } from '../shared/http.js';
 import { importPeer } from '../shared/peers.js';
 import { statusError, statusName } from './errors.js';
 import { config, PROVIDER, type Settings } from './options.js';
@@ -177,16 +178,18 @@ export class ControlPlane {
       () => import('@google-cloud/functions'),
     );
     if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no' });
-    const client = await this.#open(sdk);
+    const place = this.#place(functionName);
+    const client = await untilCancelled(this.#open(sdk), place, scope);
     // Repeating is decided here, by what the error means.
     const options = { timeout: REQUEST_TIMEOUT_MS, retry: null, signal: scope.signal } as never;
     for (let isRenewed = false; ; isRenewed = true) {
       try {
-        return await work(client, options, sdk);
+        // The client waits for its credentials without a limit, and for nobody's signal.
+        return await untilCancelled(work(client, options, sdk), place, scope);
       } catch (thrown) {
         if (isRenewed || statusName((thrown as { code?: unknown }).code) !== 'UNAUTHENTICATED')
           throw this.#explain(thrown, functionName, scope);
-        await this.#tokens.forgetAccess();
+        await untilCancelled(this.#tokens.forgetAccess(), place, scope);
       }
     }
   }

@@ -2,7 +2,7 @@
 import { FaasError } from '../../core/errors.js';
 import type { CallScope } from '../../core/scope.js';
 import { isTransient, untilItWorks } from '../shared/control-retry.js';
-import type { HttpReply, HttpRequest } from '../shared/http.js';
+import { type HttpReply, type HttpRequest, untilCancelled } from '../shared/http.js';
 import { parseObject } from '../shared/json.js';
 import type { Origins } from '../shared/origins.js';
 import type { Place } from '../shared/transport-error.js';
@@ -66,7 +66,7 @@ export class Rest {
     return this.#repeat(scope, async () => {
       let reply = await this.#authorized(request, place, scope);
       if (reply.status === 401) {
-        await this.#tokens.forgetAccess();
+        await untilCancelled(this.#tokens.forgetAccess(), place, scope);
         reply = await this.#authorized(request, place, scope);
       }
       const fields = parseObject(reply.body);
@@ -80,7 +80,8 @@ export class Rest {
     place: Place,
     scope: CallScope,
   ): Promise<HttpReply> {
-    const headers = ['authorization', `Bearer ${await this.#tokens.access()}`, 'accept', 'application/json'];
+    const token = await untilCancelled(this.#tokens.access(), place, scope);
+    const headers = ['authorization', `Bearer ${token}`, 'accept', 'application/json'];
     if (request.body !== undefined) headers.push('content-type', 'application/json');
     return this.#send({ ...request, headers }, place, scope);
   }
