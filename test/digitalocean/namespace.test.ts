@@ -3,8 +3,10 @@ import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
+import { FaasError } from '../../src/core/errors.js';
 import { callContext } from '../../src/core/scope.js';
 import { DigitalOceanExecutor } from '../../src/executors/digitalocean/index.js';
+import { SingleFlight } from '../../src/executors/digitalocean/single-flight.js';
 import { REGION, TOKEN } from '../fakes/digitalocean.js';
 import { artifact, bench, callOf, failureOf } from './setup.js';
 
@@ -86,6 +88,15 @@ describe('who waits for the namespace', () => {
     expect(performance.now() - startedMs).toBeLessThan(600);
     await patient;
   });
+});
+
+it('what is done before a call has never run it, whatever it fails with', async () => {
+  const place = { provider: 'digitalocean', functionName: 'f', origin: 'http://x' };
+  const work = async () => {
+    throw new FaasError({ code: 'TIMEOUT', executed: 'maybe', message: 'the deadline of the look-up' });
+  };
+  const joined = new SingleFlight<void>().join(work, place, callContext());
+  expect(await failureOf(joined)).toMatchObject({ code: 'TIMEOUT', executed: 'no' });
 });
 
 describe('a refused key', () => {

@@ -63,12 +63,16 @@ export class Client {
   }
 }
 
+/** Nothing that failed here had to do with a run of the function. */
+export function notExecuted(failure: unknown): unknown {
+  return FaasError.is(failure) ? failure.with({ executed: 'no' }) : failure;
+}
+
 /**
  * Of a request that may be sent again: it ran no function, and a reply that is cut off is as good as none.
  * Only for what `send` throws: a complete reply that makes no sense will not make more the next time.
  */
 export function repeatable(failure: unknown): unknown {
-  if (!FaasError.is(failure)) return failure;
-  const isCutOff = failure.code === 'PROTOCOL' && failure.status !== undefined;
-  return failure.with({ executed: 'no', ...(isCutOff && { code: 'UNAVAILABLE' }) });
+  const isCutOff = FaasError.is(failure) && failure.code === 'PROTOCOL' && failure.status !== undefined;
+  return notExecuted(isCutOff ? failure.with({ code: 'UNAVAILABLE' }) : failure);
 }

@@ -31,7 +31,7 @@ export class ControlApi {
     }
     const fields = parseObject(reply.body);
     // What cannot be read says nothing, least of all that there is nothing.
-    if (fields === undefined && method === 'GET') throw this.nonsense(`${reply.body.length} bytes`);
+    if (fields === undefined && method === 'GET') throw this.nonsense('JSON object');
     return fields ?? {};
   }
 
@@ -40,8 +40,9 @@ export class ControlApi {
     return untilItWorks(scope, step, this.#pollMs);
   }
 
-  nonsense(what: string): FaasError {
-    const message = `${this.#client.origin} answered with ${what} that make no sense. Check \`endpoint\` and proxies.`;
+  /** @param expected what the answer is not */
+  nonsense(expected: string): FaasError {
+    const message = `${this.#client.origin} answered with something that is no ${expected}. Check \`endpoint\` and proxies.`;
     return new FaasError({ code: 'PROTOCOL', executed: 'no', provider: PROVIDER, message });
   }
 

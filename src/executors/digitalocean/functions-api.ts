@@ -4,7 +4,7 @@ import { type CallScope, sleep } from '../../core/scope.js';
 import { untilItWorks } from '../shared/control-retry.js';
 import type { HttpReply, HttpRequest } from '../shared/http.js';
 import { parseJson } from '../shared/json.js';
-import { type Client, repeatable, type Waits } from './client.js';
+import { type Client, notExecuted, repeatable, type Waits } from './client.js';
 import { replyError } from './errors.js';
 import type { Namespaces } from './namespace.js';
 import { PROVIDER, type Settings } from './options.js';
@@ -76,7 +76,7 @@ export class FunctionsApi {
         return await untilItWorks(scope, once, this.#pollMs);
       } catch (failure) {
         const isBusy = FaasError.is(failure) && failure.code === 'CONFLICT';
-        if (!isBusy || tries === CONFLICT_TRIES) throw failure;
+        if (!isBusy || tries === CONFLICT_TRIES) throw notExecuted(failure);
         await sleep(this.#pollMs, scope);
       }
     }

@@ -104,7 +104,7 @@ export class Namespaces {
     const { namespace: label, region } = this.#settings;
     const reply = await control.once('GET', NAMESPACES, scope);
     const list = reply?.['namespaces'] ?? [];
-    if (reply === undefined || !Array.isArray(list)) throw control.nonsense('a list of namespaces');
+    if (reply === undefined || !Array.isArray(list)) throw control.nonsense('list of namespaces');
     const [oldest] = list
       .filter(isObject)
       .filter((one) => one['label'] === label && one['region'] === region)
