@@ -5,7 +5,13 @@
 import type { Dispatcher } from 'undici';
 import type { FaasError } from '../../core/errors.js';
 import type { CallContext } from '../../core/executor.js';
-import { type HttpFailure, type HttpPhase, type Place, transportError } from './transport-error.js';
+import {
+  type HttpFailure,
+  type HttpPhase,
+  type Place,
+  tooLargeError,
+  transportError,
+} from './transport-error.js';
 
 export interface HttpRequest {
   readonly origin: string;
@@ -15,8 +21,10 @@ export interface HttpRequest {
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body?: Uint8Array | undefined;
-  /** A longer reply is cut off and fails with `too-large`. */
+  /** A longer reply is cut off and fails with PAYLOAD_TOO_LARGE. */
   readonly maxReplyBytes: number;
+  /** The executor's option that sets `maxReplyBytes`, for the text of that error. Default: it has none. */
+  readonly maxReplyOption?: string | undefined;
 }
 
 export interface HttpReply {
@@ -37,7 +45,8 @@ export function exchange(
   context: Pick<CallContext, 'onCancel'>,
 ): Promise<HttpReply> {
   return new Promise((resolve, reject) => {
-    const handler = new ExchangeHandler(request.maxReplyBytes, place, resolve, reject);
+    const { maxReplyBytes, maxReplyOption } = request;
+    const handler = new ExchangeHandler(maxReplyBytes, maxReplyOption, place, resolve, reject);
     handler.leaveContext = context.onCancel((reason) => handler.cancel(reason));
     if (handler.settled) return;
     try {
@@ -70,6 +79,7 @@ const EMPTY = Buffer.alloc(0);
 
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #maxReplyBytes: number;
+  readonly #maxReplyOption: string | undefined;
   readonly #place: Place;
   readonly #resolve: (reply: HttpReply) => void;
   readonly #reject: (error: FaasError) => void;
@@ -86,11 +96,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   constructor(
     maxReplyBytes: number,
+    maxReplyOption: string | undefined,
     place: Place,
     resolve: (reply: HttpReply) => void,
     reject: (error: FaasError) => void,
   ) {
     this.#maxReplyBytes = maxReplyBytes;
+    this.#maxReplyOption = maxReplyOption;
     this.#place = place;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -144,9 +156,11 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   #refuse(controller: Dispatcher.DispatchController): void {
-    const cause = new Error(`The reply is longer than ${this.#maxReplyBytes} bytes.`);
-    this.#fail('too-large', cause);
-    controller.abort(cause);
+    if (this.settled) return;
+    const error = tooLargeError(this.#maxReplyBytes, this.#maxReplyOption, this.#status, this.#place);
+    this.#settle();
+    this.#reject(error);
+    controller.abort(error);
   }
 
   #fail(kind: HttpFailure['kind'], cause: unknown): void {

@@ -9,7 +9,7 @@ export type HttpPhase = 'queued' | 'sent' | 'replying';
 
 /** Why there is no complete reply. */
 export interface HttpFailure {
-  readonly kind: 'transport' | 'cancelled' | 'too-large';
+  readonly kind: 'transport' | 'cancelled';
   readonly phase: HttpPhase;
   /** The status, when the head of the reply had arrived. */
   readonly status: number | undefined;
@@ -28,18 +28,24 @@ export function transportError(failure: HttpFailure, place: Place): FaasError {
   switch (failure.kind) {
     case 'cancelled':
       return cancelError(failure, place);
-    case 'too-large':
-      return fail(
-        place,
-        'PAYLOAD_TOO_LARGE',
-        afterStatus(failure.status),
-        'answered with more bytes than this client takes. Raise maxResponseBytes, or return less',
-        failure.cause,
-        failure.status,
-      );
     case 'transport':
       return failure.phase === 'replying' ? brokenReply(failure, place) : noReply(failure, place);
   }
+}
+
+/**
+ * The FaasError for a reply that was cut off by this side.
+ * @param option the executor's option for `maxBytes`, where it has one
+ */
+export function tooLargeError(
+  maxBytes: number,
+  option: string | undefined,
+  status: number,
+  place: Place,
+): FaasError {
+  const advice = option === undefined ? 'Return less' : `Raise \`${option}\`, or return less`;
+  const text = `answered with more than the ${maxBytes} bytes that this client takes. ${advice}`;
+  return fail(place, 'PAYLOAD_TOO_LARGE', afterStatus(status), text, undefined, status);
 }
 
 /** A cancelled wait: the reason keeps its code, `executed` says how far this request got. */
