@@ -51,7 +51,7 @@ export interface CallTicket {
   readonly budgetMs: number | undefined;
   /** Hands over the call when its turn has come; the function starts as soon as it is there. */
   readonly begin: () => CallRequest | Promise<CallRequest>;
-  /** Registers, at once, what ends the call early; it then fails with UNAVAILABLE and `why`. */
+  /** Registers, at once, what ends the call early; it then fails with CANCELLED and `why`. */
   readonly onCancel: (cancel: (why?: string) => void) => void;
   /** For functions that answer HTTP: the answer goes here as it comes, and the reply has no bytes. */
   readonly sink?: WebSink;
@@ -92,7 +92,7 @@ export class Calls {
     const state: { executed: Executed } = { executed: 'no' };
     this.#active.set(call, state);
     ticket.onCancel((why = 'The caller has gone.') =>
-      call.abort(new PlatformError('UNAVAILABLE', why, { executed: state.executed })),
+      call.abort(new PlatformError('CANCELLED', why, { executed: state.executed })),
     );
     try {
       const { maxConcurrency, lane } = this.#parts.targetOf(functionId);

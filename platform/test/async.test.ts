@@ -228,11 +228,16 @@ describe('cancelling an invocation', () => {
     const pending = await cancel('b');
     expect([pending.status, pending.body]).toMatchObject([
       200,
-      { status: 'cancelled', attempts: 0, executed: 'no' },
+      { status: 'cancelled', code: 'CANCELLED', attempts: 0, executed: 'no' },
     ]);
     const pid = Number(await readFile(join(folder, 'running'), 'utf8'));
     const running = await cancel('a');
-    expect(running.body).toMatchObject({ status: 'cancelled', attempts: 1, executed: 'yes' });
+    expect(running.body).toMatchObject({
+      status: 'cancelled',
+      code: 'CANCELLED',
+      attempts: 1,
+      executed: 'yes',
+    });
     expect(isRunning(Number(pid))).toBe(false);
     expect((await cancel('a')).body).toEqual(running.body);
     expect(existsSync(join(folder, 'second'))).toBe(false);

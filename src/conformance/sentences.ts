@@ -150,6 +150,8 @@ CAN-1 POST /api/invocations/{id}/cancel MUST answer 200 with the record; a pendi
 CAN-2 A running call MUST be killed and become cancelled.
 CAN-3 A terminal record MUST stay as it is; cancelling twice is fine.
 CAN-4 An unknown invocation MUST be answered 404 NOT_FOUND.
+CAN-5 A cancelled record SHOULD carry the code CANCELLED.
+CAN-6* A client MUST take the status cancelled for the end of the call, whatever code stands beside it.
 LST-1 GET /api/functions MUST answer {functions: […records], next?} in order of function_id.
 LST-2 limit (1 to 1000, default 100) and after MUST page through all functions, each exactly once; next is absent on the last page.
 LST-3 A limit out of range MUST be refused with 400 INVALID_REQUEST.

@@ -150,6 +150,12 @@ describe('the schemas', () => {
   });
 });
 
+it('the schema of an invocation takes what other doors call a function', () => {
+  const record = { invocation_id: 'a', function_id: 'hello.openfaas-fn', job_id: 0, status: 'pending' };
+  const more = { attempts: 0, created_at: '2026-01-01T00:00:00Z', executed: 'no' };
+  expect(errorsOf('invocation', { ...record, ...more })).toEqual([]);
+});
+
 describe('openapi.yaml', () => {
   const openapi = parse(read('openapi.yaml')) as { openapi: string; paths: Record<string, object> };
 

@@ -108,6 +108,8 @@ describe('an asynchronous call', () => {
     [{ status: 'timeout', attempts: 0, executed: 'no', code: 'TIMEOUT' }, 'TIMEOUT', 'no'],
     [{ status: 'timeout', attempts: 1 }, 'TIMEOUT', 'maybe'],
     [{ status: 'cancelled', executed: 'no' }, 'CANCELLED', 'no'],
+    [{ status: 'cancelled', executed: 'no', code: 'UNAVAILABLE' }, 'CANCELLED', 'no'],
+    [{ status: 'cancelled', executed: 'yes', code: 'CANCELLED' }, 'CANCELLED', 'yes'],
     [{ status: 'dead', attempts: 3, executed: 'maybe' }, 'UNAVAILABLE', 'maybe'],
     [{ status: 'failed', code: 'OUTPUT_TOO_LARGE', executed: 'yes' }, 'PAYLOAD_TOO_LARGE', 'yes'],
     [{ status: 'failed' }, 'FUNCTION_ERROR', 'yes'],

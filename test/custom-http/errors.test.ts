@@ -84,6 +84,7 @@ describe("the platform's own code", () => {
     [409, 'IN_PROGRESS', 'CONFLICT', 'maybe'],
     [409, 'NOT_FINISHED', 'CONFLICT', 'maybe'],
     [409, 'NO_RESULT', 'PROTOCOL', 'maybe'],
+    [409, 'CANCELLED', 'CANCELLED', 'maybe'],
     [412, 'PRECONDITION_FAILED', 'CONFLICT', 'no'],
     [422, 'IDEMPOTENCY_MISMATCH', 'INVALID_REQUEST', 'no'],
     [413, 'PAYLOAD_TOO_LARGE', 'PAYLOAD_TOO_LARGE', 'no'],
@@ -194,9 +195,26 @@ describe('a success that makes no sense', () => {
     ['numbers beyond a byte', '{"result":[256]}'],
     ['fractions', '{"result":[1.5]}'],
     ['a result cut off', '{"result":[1,2'],
-  ])('is a PROTOCOL error of a function that ran: %s', async (_title, body) => {
-    const error = await failureFor({ body });
-    expect([error.code, error.executed, error.status]).toEqual(['PROTOCOL', 'yes', 200]);
+    ['the page of a portal', '<html>log in to the Wi-Fi</html>'],
+    ['the id of another reply', '{"id":7}'],
+  ])(
+    'is a PROTOCOL error, and of a function that ran if the platform shows itself: %s',
+    async (_title, body) => {
+      const shown = body.includes('"success":true');
+      const error = await failureFor({ body });
+      expect([error.code, error.executed, error.status]).toEqual(['PROTOCOL', shown ? 'yes' : 'maybe', 200]);
+      const named = await failureFor({ body, headers: { 'x-faas-request-id': 'r-1' } });
+      expect([named.code, named.executed]).toEqual(['PROTOCOL', 'yes']);
+    },
+  );
+
+  it.each([
+    [200, { job_id: 7 }, 'yes'],
+    [200, { job_id: 7, success: true, result: 'x' }, 'yes'],
+    [202, { invocation_id: 'i', job_id: 7, status: 'pending' }, 'maybe'],
+  ])('%d with %j ran: %s', async (status, body, executed) => {
+    const error = await failureFor({ status, body, headers: { 'x-faas-request-id': 'r-1' } });
+    expect([error.code, error.executed]).toEqual(['PROTOCOL', executed]);
   });
 
   it.each([8, '7', null, 7.5])('for another job is a PROTOCOL error: job_id %j', async (jobId) => {

@@ -110,5 +110,16 @@ export const cancel: Section = {
         checkFailure(await context.send('POST', `/api/invocations/${randomUUID()}/cancel`), 404, 'NOT_FOUND');
       },
     },
+    {
+      id: 'cancel-07',
+      cites: 'CAN-5',
+      title: 'the record says CANCELLED, not that another try may help',
+      needs,
+      async run(context) {
+        const invocation = accepted(await begin(context, await context.deploy(sleeping(5)), ''));
+        await cancelCall(context, invocation);
+        checkSame((await ended(context, invocation))['code'], 'CANCELLED', 'code');
+      },
+    },
   ],
 };

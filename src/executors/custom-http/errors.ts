@@ -151,7 +151,10 @@ export function invocationError(record: Body, place: Place, redact: Redact): Faa
   const { status, code } = record;
   const byStatus = typeof status === 'string' ? BY_INVOCATION_STATUS.get(status) : undefined;
   if (byStatus === undefined) return undefined;
-  const meaning = (typeof code === 'string' ? BY_CODE.get(code) : undefined) ?? byStatus;
+  // Somebody wanted this call to end: no code that a platform chose for it may have it sent again.
+  const isCancelled = byStatus === STOPPED;
+  const byCode = typeof code === 'string' && !isCancelled ? BY_CODE.get(code) : undefined;
+  const meaning = byCode ?? byStatus;
   return meaningError(meaning, `invocation ${status}`, record, place, redact);
 }
 

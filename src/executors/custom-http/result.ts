@@ -1,4 +1,5 @@
 /** A reply to a call -> result, metadata and figures, in either encoding. */
+import type { Executed } from '../../core/errors.js';
 import type { CallMetrics, JobCall, JobResult, Metadata } from '../../core/job.js';
 import { decodeMetadata, figureOf, OCTETS, stringsOf } from '../shared/call-headers.js';
 import type { HttpReply } from '../shared/http.js';
@@ -21,14 +22,34 @@ export function readResult(
   if (isBinary(reply)) return readBinary(reply, call, place, startedMs);
   const decoded = decodeReply(reply.body);
   if (decoded === undefined)
-    throw protocolError(reply, 'yes', 'answered with something that is no JSON object', place);
+    throw protocolError(
+      reply,
+      executedBy(reply, {}, call),
+      'answered with something that is no JSON object',
+      place,
+    );
   const { fields, result } = decoded;
   checkJob(fields['job_id'], reply, call, place);
   if (fields['success'] === false) throw bodyError(reply, fields, place, redact);
   if (result === undefined) {
-    throw protocolError(reply, 'yes', 'answered without a `result` of integers from 0 to 255', place);
+    throw protocolError(
+      reply,
+      executedBy(reply, fields, call),
+      'answered without a `result` of integers from 0 to 255',
+      place,
+    );
   }
   return toResult(result, fields, call, reply, startedMs);
+}
+
+/**
+ * Did the function run, where a 2xx holds no result? Only if the platform shows that it answered this call: a portal
+ * or a proxy in between answers 200 too, and who answers 202 has not run it yet.
+ */
+function executedBy({ status, headers }: HttpReply, fields: Fields, { jobId }: JobCall): Executed {
+  if (status === 202) return 'maybe';
+  const isAnswer = fields['job_id'] === jobId || fields['success'] === true;
+  return isAnswer || Object.keys(headers).some((name) => name.startsWith('x-faas-')) ? 'yes' : 'maybe';
 }
 
 /** A 2xx whose body is the result itself. */

@@ -56,7 +56,7 @@ export class Invocations {
   cancel(accepted: Accepted): void {
     if (isTerminal(accepted.record)) return;
     const executed = accepted.record.status === 'running' ? 'yes' : 'no';
-    this.#end(accepted, 'cancelled', { executed, error: 'cancelled', code: 'UNAVAILABLE', details: {} });
+    this.#end(accepted, 'cancelled', { executed, error: 'cancelled', code: 'CANCELLED', details: {} });
     // A platform whose terminal statuses are not final lets the function go on and believes its end.
     if (this.#rules.terminalIsFinal) accepted.cancel.abort();
   }
