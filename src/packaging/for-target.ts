@@ -54,7 +54,7 @@ function bundleFile({ file, mode }: PackageTarget) {
 }
 
 async function bundle(
-  { format, file }: PackageTarget,
+  { format, file, node = 'node22' }: PackageTarget,
   stub: string,
   entry: string,
   { external = [], minify = true, sourcemap = false }: BundleOptions,
@@ -66,7 +66,7 @@ async function bundle(
     bundle: true,
     format,
     platform: 'node',
-    target: 'node22',
+    target: node,
     plugins: [ownImports],
     external: [...external],
     minify,

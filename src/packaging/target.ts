@@ -9,6 +9,8 @@ export interface PackageTarget {
   /** As users write it, for example `aws-lambda`. */
   readonly name: string;
   readonly format: 'esm' | 'cjs';
+  /** The oldest Node.js that runs the bundle, as esbuild names it. Default `node22`. */
+  readonly node?: string;
   /** The path of the bundle in the package. */
   readonly file: string;
   /** Unix permissions of the bundle. Default 0o644. */

@@ -13,6 +13,7 @@ import type { Artifact } from '../../src/core/executor.js';
 import { packageExecutable } from '../../src/packaging/executable.js';
 import { packageHandler } from '../../src/packaging/handler.js';
 import { fakeDigitalOcean, REGION, TOKEN } from '../fakes/digitalocean.js';
+import { bench } from './setup.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -76,6 +77,14 @@ describe('a package for DigitalOcean', () => {
       path: await source('answer', script, 0o755),
     });
     expect(textOf(await runIn(artifact, eventOf(1, '')))).toBe('42');
+  });
+
+  it('is known as one that answers pings', async () => {
+    const artifact = await packageHandler({ target: 'digitalocean', entry: await source('jobs.ts', JOBS) });
+    await using it = await bench();
+    await it.executor.deployJob(7, artifact, { keepWarm: 1 });
+    expect(it.fake.triggers.size).toBe(1);
+    expect(await it.executor.warm(7)).toBe(1);
   });
 
   it('that cannot be loaded says so, and that nothing ran', async () => {

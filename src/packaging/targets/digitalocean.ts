@@ -8,6 +8,7 @@ const ENTRY = JSON.stringify(ownModule('executors/digitalocean/entry'));
 export const digitalOcean: PackageTarget = {
   name: 'digitalocean',
   format: 'cjs',
+  node: 'node18',
   file: 'index.js',
   handlerModule: (jobs) => `
     import { jobsRunner, openWhiskMain, resolveClaims } from ${ENTRY};
@@ -18,5 +19,9 @@ export const digitalOcean: PackageTarget = {
     import { executableRunner, openWhiskMain, resolveClaims } from ${ENTRY};
     export const main = openWhiskMain(async () =>
       resolveClaims(executableRunner(__dirname + '/function'), ${openStore()}));`,
-  files: () => [{ path: 'package.json', bytes: '{"name":"job","version":"1.0.0","main":"index.js"}\n' }],
+  files: () => [
+    { path: 'package.json', bytes: '{"name":"job","version":"1.0.0","main":"index.js"}\n' },
+    // Tells the executor that this package knows warm pings.
+    { path: 'jobferry-digitalocean.json', bytes: '{"entry":1}\n' },
+  ],
 };
