@@ -104,6 +104,25 @@ describe('a call with an idempotency key', () => {
     expect((await server.invoke('later', [1], key('k'))).body.result).toEqual([3]);
   });
 
+  it('runs once when it comes synchronously and asynchronously at the same time', async () => {
+    await server.deploy('both', counted('reply([6]);'));
+    const waits = { Prefer: 'respond-async' };
+    for (let n = 0; n < 10; n++) {
+      const together = [{ ...key(`k${n}`), ...waits }, key(`k${n}`)];
+      // Each of the two in front, and a second asynchronous one beside them.
+      const order = [...(n % 2 === 0 ? together : together.toReversed()), { ...key(`k${n}`), ...waits }];
+      const replies = await Promise.all(order.map((headers) => server.invoke('both', [1], headers)));
+      for (const { status, body } of replies)
+        expect(status === 200 || status === 202 || body.code === 'IN_PROGRESS').toBe(true);
+      await eventually(
+        async () => (await server.invoke('both', [1], key(`k${n}`))).status === 200,
+        'it has ended',
+      );
+      expect((await server.invoke('both', [2], key(`k${n}`))).body.code).toBe('IDEMPOTENCY_MISMATCH');
+    }
+    expect(await runs('both')).toBe(10);
+  });
+
   it('whose caller went away is killed, and runs again for the next caller', async () => {
     const hang = sh(
       `cat > /dev/null; touch ${folder}/hang.$$; [ -e ${folder}/again ] || sleep 60; printf '{"result":[1]}'`,

@@ -86,24 +86,27 @@ async function accept(asked: AskedCall, exchange: Exchange, parts: DoorParts): P
   const content = contentOf(functionId, jobId, args);
   if (callId === '.' || callId === '..')
     throw new PlatformError('INVALID_REQUEST', 'X-Faas-Call-Id must be usable in a URL; take another one.');
-  if (idempotencyKey !== undefined) {
-    const known = parts.idempotency.recall({ functionId, key: idempotencyKey, content });
-    if (known !== undefined) {
-      const binary = wantsBinary(exchange.request);
-      return outcomeReply(known, { callId, jobId }, { binary, isReplay: true });
-    }
+  const enqueue = () =>
+    parts.queue.accept({
+      invocationId: callId,
+      functionId,
+      jobId,
+      args,
+      content,
+      idempotencyKey,
+      metadata,
+      attempt,
+      budgetMs,
+    });
+  const taken =
+    idempotencyKey === undefined
+      ? { accepted: await enqueue() }
+      : await parts.idempotency.accept({ functionId, key: idempotencyKey, content }, enqueue);
+  if ('outcome' in taken) {
+    const binary = wantsBinary(exchange.request);
+    return outcomeReply(taken.outcome, { callId, jobId }, { binary, isReplay: true });
   }
-  const { invocation, isNew } = await parts.queue.accept({
-    invocationId: callId,
-    functionId,
-    jobId,
-    args,
-    content,
-    idempotencyKey,
-    metadata,
-    attempt,
-    budgetMs,
-  });
+  const { invocation, isNew } = taken.accepted;
   const statusUrl = `http://${exchange.host}/api/invocations/${invocation.invocationId}`;
   return {
     status: 202,

@@ -38,7 +38,10 @@ export interface IdempotencyParts {
 
 export class Idempotency {
   readonly #parts: IdempotencyParts;
+  /** The content of synchronous calls that run, by their scopes. */
   readonly #running = new Map<string, string>();
+  /** Asynchronous calls on their way to the disk: until they are there, no record tells of their keys. */
+  readonly #accepting = new Map<string, { readonly content: string; calls: number }>();
 
   constructor(parts: IdempotencyParts) {
     this.#parts = parts;
@@ -49,10 +52,11 @@ export class Idempotency {
    * @throws PlatformError IN_PROGRESS, IDEMPOTENCY_MISMATCH, UNAVAILABLE when outcomes cannot be kept
    */
   async run(call: KeyedCall, execute: () => Promise<CallReply>): Promise<KeyedOutcome> {
-    const known = this.recall(call) ?? this.#recallInvocation(call);
+    const scope = scopeOf(call);
+    requireFree(this.#accepting.get(scope)?.content, call);
+    const known = this.#recall(call) ?? this.#recallInvocation(call);
     if (known !== undefined) return { outcome: known, isReplay: true };
     this.#parts.storage.requireRoom();
-    const scope = scopeOf(call);
     this.#running.set(scope, call.content);
     try {
       const outcome = await outcomeOf(execute());
@@ -64,16 +68,32 @@ export class Idempotency {
   }
 
   /**
-   * What a synchronous call under this key came to.
-   * @throws PlatformError IN_PROGRESS, IDEMPOTENCY_MISMATCH
+   * Takes an asynchronous call in, unless its key has an outcome already.
+   * @param accept resolves once the call is on disk; which of several under one key that is, the records decide
+   * @throws PlatformError IN_PROGRESS, IDEMPOTENCY_MISMATCH, and what `accept` throws
    */
-  recall(call: KeyedCall): CallOutcome | undefined {
-    const { functionId, key, content } = call;
-    const running = this.#running.get(scopeOf(call));
-    if (running !== undefined) {
-      requireSame(running, content, key);
-      throw inProgress();
+  async accept<T>(
+    call: KeyedCall,
+    accept: () => Promise<T>,
+  ): Promise<{ readonly accepted: T } | { readonly outcome: CallOutcome }> {
+    const outcome = this.#recall(call);
+    if (outcome !== undefined) return { outcome };
+    const scope = scopeOf(call);
+    const taken = this.#accepting.get(scope) ?? { content: call.content, calls: 0 };
+    this.#accepting.set(scope, taken);
+    taken.calls++;
+    try {
+      return { accepted: await accept() };
+    } finally {
+      taken.calls--;
+      if (taken.calls === 0) this.#accepting.delete(scope);
     }
+  }
+
+  /** What a synchronous call under this key came to. */
+  #recall(call: KeyedCall): CallOutcome | undefined {
+    const { functionId, key, content } = call;
+    requireFree(this.#running.get(scopeOf(call)), call);
     const notBefore = Date.now() - this.#parts.limits.idempotencyTtlSecs * 1000;
     const kept = this.#parts.kept.get(functionId, key, notBefore);
     if (kept === undefined) return undefined;
@@ -109,6 +129,13 @@ export function requireSame(known: string, content: string, name: string): void 
     'IDEMPOTENCY_MISMATCH',
     `${name} names another call. Give each call a name of its own.`,
   );
+}
+
+/** @param taken the content of the call that holds the key now */
+function requireFree(taken: string | undefined, { content, key }: KeyedCall): void {
+  if (taken === undefined) return;
+  requireSame(taken, content, key);
+  throw inProgress();
 }
 
 function scopeOf({ functionId, key }: KeyedCall): string {
