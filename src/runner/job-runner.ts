@@ -261,6 +261,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       onFallback: (call, error) => this.#tell('fallback', { ...about(call), error }),
       onSettled: (call) => this.#settled(call),
       onDelivered: (call) => this.#deliveries.finish(call),
+      onPlaceFreed: () => this.#pump(),
+      onDefect: (error) => warnOfDefect(error),
     };
   }
 
@@ -315,6 +317,14 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       );
     }
   }
+}
+
+function warnOfDefect(error: unknown): void {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning('jobferry itself failed; the runner goes on. Please report this with its details.', {
+    type: 'JobRunnerWarning',
+    detail,
+  });
 }
 
 function about(call: RunningCall): CallEvent {

@@ -8,7 +8,7 @@ import { CallScope } from '../core/scope.js';
 import { validate } from '../core/standard-schema.js';
 import type { Listed } from './call-list.js';
 import type { Delivery } from './consumer-lane.js';
-import { enterAll, type Waiter } from './gate.js';
+import type { Waiter } from './gate.js';
 import { type AttemptTally, LOCAL, LocalResult, RunnerCall } from './local.js';
 import type { Outcome, OutcomeStatus } from './outcome.js';
 import type { JobRoute, Target } from './routes.js';
@@ -22,6 +22,10 @@ export interface CallOwner {
   onFallback(call: RunningCall, error: FaasError): void;
   onSettled(call: RunningCall): void;
   onDelivered(call: RunningCall): void;
+  /** A place in a gate came back after its call had settled. */
+  onPlaceFreed(): void;
+  /** Something threw where nothing may: a bug of ours, which must neither hide nor stop the runner. */
+  onDefect(error: unknown): void;
 }
 
 /** How long an executor may take to report the facts of a call that was just cancelled. */
@@ -46,6 +50,8 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   #waited = false;
   #state: 'waiting' | 'running' | 'settled' = 'running';
   #target: Target | undefined;
+  /** How many of the target's gates it is in, from the first. */
+  #places = 0;
   readonly #call: RunnerCall;
   readonly #owner: CallOwner;
   readonly #timeoutMs: number;
@@ -101,30 +107,43 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   start(): void {
     if (this.#timeoutMs <= 0) return this.onDeadline();
     this.arm(this.#timeoutMs, this.#startMs);
-    const target = this.route.target();
-    if (target === undefined) return this.fail(noTarget(this.route.job.name));
-    this.#target = target;
-    const closed = enterAll(target.gates, true);
-    if (closed === undefined) return this.#run(target);
-    this.#state = 'waiting';
-    this.#waited = true;
-    closed.wait(this);
-    this.#owner.onWaiting(this);
+    try {
+      this.#target = this.route.target();
+    } catch (thrown) {
+      return this.fail(cannotRoute(this.route.job.name, thrown));
+    }
+    if (this.#target === undefined) return this.fail(noTarget(this.route.job.name));
+    this.#proceed(this.#target);
   }
 
   wake(): void {
-    const target = this.#target;
-    if (this.#state !== 'waiting' || target === undefined) return;
-    const closed = enterAll(target.gates, false);
-    if (closed !== undefined) {
-      closed.wait(this);
-      // The place this call was woken for is still free.
-      for (const gate of target.gates) if (gate !== closed) gate.offerPlace();
-      return;
+    this.#places += 1;
+    try {
+      if (this.#target !== undefined) this.#proceed(this.#target);
+    } catch (error) {
+      this.#owner.onDefect(error);
     }
-    this.#state = 'running';
-    this.#owner.onNoLongerWaiting(this);
+  }
+
+  /** Takes its places one gate after the other, keeping those it has while it waits for the next; then runs. */
+  #proceed(target: Target): void {
+    const { gates } = target;
+    for (let gate = gates[this.#places]; gate !== undefined; gate = gates[this.#places]) {
+      if (!gate.enter(this)) return this.#wait();
+      this.#places += 1;
+    }
+    if (this.#state === 'waiting') {
+      this.#state = 'running';
+      this.#owner.onNoLongerWaiting(this);
+    }
     this.#run(target);
+  }
+
+  #wait(): void {
+    if (this.#state === 'waiting') return;
+    this.#state = 'waiting';
+    this.#waited = true;
+    this.#owner.onWaiting(this);
   }
 
   attempted(provider: string): void {
@@ -138,7 +157,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   override cancel(reason: FaasError): boolean {
     if (!super.cancel(reason)) return false;
     if (this.#state === 'waiting') {
-      for (const gate of this.#target?.gates ?? []) gate.forget(this);
+      this.#target?.gates[this.#places]?.forget(this);
       this.#owner.onNoLongerWaiting(this);
       this.#settleFailed(withExecuted(reason, 'no', this.route.job.name));
     } else if (this.#state === 'running') {
@@ -176,17 +195,18 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     if (result instanceof LocalResult) return this.#settleOk(result.value, result);
     const { job } = this.route;
     const what = `The output of job "${job.name}"`;
+    let value: unknown;
     try {
       this.resultBytes = result.result.length;
-      const value = decodeWith(job.codec.output, result.result, what);
-      if (job.output === undefined) return this.#settleOk(value, result);
-      validate(job.output, value, what, 'yes').then(
-        (checked) => this.#settleOk(checked, result),
-        this.#onFailure,
-      );
+      value = decodeWith(job.codec.output, result.result, what);
     } catch (thrown) {
-      this.fail(thrown);
+      return this.fail(thrown);
     }
+    if (job.output === undefined) return this.#settleOk(value, result);
+    validate(job.output, value, what, 'yes').then(
+      (checked) => this.#settleOk(checked, result),
+      this.#onFailure,
+    );
   };
 
   readonly #onFailure = (thrown: unknown): void => this.fail(thrown);
@@ -233,7 +253,6 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     result: JobResult | undefined,
   ): void {
     if (this.#state === 'settled') return;
-    const wasInside = this.#state === 'running' && this.#target !== undefined;
     this.#state = 'settled';
     this.disarm();
     const { job, route } = this.route;
@@ -259,8 +278,20 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
       metadata: result?.metadata ?? this.#call.metadata,
     };
     this.#outcome = outcome as Outcome;
-    if (wasInside) for (const gate of this.#target?.gates ?? []) gate.leave();
+    if (this.#places > 0) this.#leaveGates();
     this.#owner.onSettled(this);
+  }
+
+  #leaveGates(): void {
+    const gates = this.#target?.gates.slice(0, this.#places) ?? [];
+    this.#places = 0;
+    for (const gate of gates) gate.leave();
+    try {
+      for (const gate of gates) gate.admit();
+    } catch (error) {
+      // Whatever happened to a call that came in: this one is settled, and its outcome must go out.
+      this.#owner.onDefect(error);
+    }
   }
 
   /** Says to how many consumers the outcome goes, before the first is offered it. */
@@ -286,6 +317,16 @@ function noTarget(jobName: string): FaasError {
     code: 'CONFIG',
     executed: 'no',
     message: `Job "${jobName}" has no handler, and its executor was unregistered. Register one, or add a handler.`,
+  });
+}
+
+function cannotRoute(jobName: string, thrown: unknown): FaasError {
+  if (FaasError.is(thrown)) return thrown;
+  return new FaasError({
+    code: 'CONFIG',
+    executed: 'no',
+    message: `A layer cannot wrap the executor of job "${jobName}": ${String(thrown)}`,
+    cause: thrown,
   });
 }
 

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { defineJob, JobRunner, type Outcome } from '../../src/index.js';
+import { delay, gate, invoker } from '../support/invoker.js';
+
+/** Far more than a stack of wake-ups, one inside the other, can hold. */
+const MANY = 20_000;
+
+describe('long lines before a limit', () => {
+  it('calls that fail the moment they are woken do not stop the ones behind them', async () => {
+    const { opened, open } = gate();
+    const faas = invoker(() => opened);
+    const job = defineJob({ id: 0, name: 'job', concurrency: 1, handler: (n: unknown) => n });
+    function* items() {
+      yield job.call(1);
+      // No JSON for a BigInt: fails before anything is sent.
+      for (let n = 0; n < MANY; n += 1) yield job.call(1n);
+    }
+    const runner = JobRunner.builder()
+      .job(job)
+      .producer(items)
+      .withFaasExecutor(0, faas)
+      .concurrency(MANY)
+      .build();
+    const run = runner.run();
+    while (runner.stats().waiting < MANY) await delay(1);
+    open();
+    expect(await run).toMatchObject({ accepted: MANY + 1, ok: 1, failed: MANY });
+  });
+
+  it('two limits on the way let everybody through, in the order they came', async () => {
+    const order: number[] = [];
+    const faas = invoker((call) => order.push(Number(new TextDecoder().decode(call.args))));
+    const job = defineJob({ id: 0, name: 'job', concurrency: 50, handler: (n: number) => n });
+    const summary = await JobRunner.builder()
+      .job(job)
+      .producer(Array.from({ length: MANY }, (_, n) => job.call(n)))
+      .withFaasExecutor(0, faas, { concurrency: 50 })
+      .concurrency(8000)
+      .run();
+    expect(summary).toMatchObject({ ok: MANY });
+    expect(order).toEqual(Array.from({ length: MANY }, (_, n) => n));
+  });
+
+  it('a call that waits for its executor leaves its place for the job when its deadline passes', async () => {
+    const { opened, open } = gate();
+    const faas = invoker(() => opened);
+    const blocks = defineJob({ id: 0, name: 'blocks', handler: () => 1 });
+    const job = defineJob({ id: 1, name: 'job', concurrency: 1, handler: () => 1 });
+    const outcomes: Outcome[] = [];
+    const run = JobRunner.builder()
+      .job(blocks)
+      .job(job)
+      .producer([blocks.call(), job.call(undefined, { deadline: Date.now() + 20 }), job.call()])
+      .withFaasExecutor(0, faas, { concurrency: 1 })
+      .withFaasExecutor(1, faas)
+      .consumer((outcome) => outcomes.push(outcome))
+      .run();
+    while (outcomes.length === 0) await delay(1);
+    expect(outcomes[0]).toMatchObject({ jobId: 1, status: 'timed-out', error: { executed: 'no' } });
+    open();
+    expect(await run).toMatchObject({ ok: 2, timedOut: 1 });
+  });
+});
