@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
 import { gate } from '../support/invoker.js';
-import { artifact, bench, callOf, executorFor, failureOf } from './setup.js';
+import { artifact, bench, callOf, executorFor, failureOf, foreignArtifact } from './setup.js';
 
 const jobs = [1, 2].map((id) =>
   defineJob({ id, name: `echo-${id}`, codec: 'bytes', handler: (input: Uint8Array) => input }),
@@ -208,6 +208,39 @@ it('warming counts the instances that answered, and runs no job: origin-defects 
   await it.deploy(1);
   expect(await it.executor.warm(1, 3)).toBe(3);
   expect(it.fake.executions.size).toBe(0);
+});
+
+describe('a package without the entry', () => {
+  it('is never pinged: a ping would run it', async () => {
+    await using it = await bench({ jobs });
+    await it.executor.deployJob(1, foreignArtifact);
+    expect(await it.executor.healthCheck(1)).toEqual({ status: 'healthy' });
+    expect(await failureOf(it.executor.warm(1))).toMatchObject({ code: 'UNSUPPORTED', executed: 'no' });
+    const error = await failureOf(it.executor.deployJob(1, foreignArtifact, { keepWarm: 1 }));
+    expect(error).toMatchObject({ code: 'UNSUPPORTED', executed: 'no' });
+    expect(error.message).toContain('`keepWarm`');
+    expect(it.fake.operations).not.toContain('POST call');
+  });
+
+  it('is told from one with it after each deploy, and while one replaces the other', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('POST publish', { status: 403 });
+    await failureOf(it.executor.deployJob(1, foreignArtifact));
+    expect(await failureOf(it.executor.warm(1))).toMatchObject({ code: 'UNSUPPORTED' });
+    await it.deploy(1);
+    expect(await it.executor.warm(1)).toBe(1);
+  });
+
+  it('was deployed before there was such a tag: the next deploy sets it, and nothing else', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    delete it.site(1).resource.tags['jobferry-entry'];
+    const before = it.fake.writes().length;
+    await it.deploy(1);
+    expect(it.fake.writes().slice(before)).toEqual(['PATCH tags']);
+    expect(await it.executor.warm(1)).toBe(1);
+  });
 });
 
 it('a cold start is what the entry says, not what took long', async () => {

@@ -15,6 +15,7 @@ import { defineJob } from '../../src/core/define-job.js';
 import type { Artifact } from '../../src/core/executor.js';
 import { callContext } from '../../src/core/scope.js';
 import { AzureFunctionExecutor } from '../../src/executors/azure-functions/index.js';
+import { hasEntryIn } from '../../src/executors/azure-functions/package-entry.js';
 import { packageExecutable } from '../../src/packaging/executable.js';
 import { packageHandler } from '../../src/packaging/handler.js';
 import { fakeAzure, SUBSCRIPTION, TOKEN } from '../fakes/azure-functions.js';
@@ -120,6 +121,7 @@ describe('a package for Azure', () => {
       target: 'azure-functions',
       entry: await source('jobs.ts', JOBS),
     });
+    expect(await hasEntryIn(artifact.bytes)).toBe(true);
     await using executor = await hosted(artifact);
     const call = callOf(7, { args: Buffer.from('41'), attempt: 2, metadata: { tenant: 'ö' } });
     const { result, metadata, metrics } = await executor.invoke(call, callContext());
@@ -145,6 +147,7 @@ describe('a package for Azure', () => {
     await using executor = await hosted(artifact);
     const { result } = await executor.invoke(callOf(1, { args: Uint8Array.of(0, 255) }), callContext());
     expect(textOf(result)).toBe('42');
+    expect(await hasEntryIn(artifact.bytes)).toBe(true);
   });
 
   it('that cannot be loaded says so, and that nothing ran', async () => {

@@ -23,8 +23,11 @@ function packageOf(code: string) {
     { path: 'index.mjs', bytes: code },
   ]);
 }
-export const artifact = await packageOf('export const one = 1;\n');
-export const otherArtifact = await packageOf('export const one = 2;\n');
+/** What the bundle of an entry has in it. */
+const ENTRY = `const ping = 'x-faas-warm';\n`;
+export const artifact = await packageOf(`${ENTRY}export const one = 1;\n`);
+export const otherArtifact = await packageOf(`${ENTRY}export const one = 2;\n`);
+export const foreignArtifact = await packageOf('export const one = 3;\n');
 
 export const LOCATION = 'westeurope';
 

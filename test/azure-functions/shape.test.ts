@@ -20,7 +20,7 @@ const ground: Ground = {
   connectionString: 'AccountName=a;AccountKey=k',
   containerUrl: 'https://a.blob.core.windows.net/job-1',
 };
-const spec = (config: Partial<AzureFunctionConfig>): AppSpec => appSpec(settings, 1, artifact, config);
+const spec = (config: Partial<AzureFunctionConfig>): AppSpec => appSpec(settings, 1, artifact, true, config);
 
 const name = fc.stringMatching(/^[A-Z][A-Z0-9]{0,8}$/).filter((text) => !text.startsWith('SCM'));
 const env = fc.dictionary(name, fc.string(), { maxKeys: 6 });

@@ -12,7 +12,10 @@ export const OURS = 'jobferry';
 export const JOB_ID = 'jobferry-job-id';
 export const CODE_SHA256 = 'jobferry-code-sha256';
 export const CODE_BYTES = 'jobferry-code-bytes';
+/** `1` or `0`: whether the code answers pings. */
+const ENTRY = 'jobferry-entry';
 const LABELS = 'jobferry-labels';
+const PUBLISHING = 'publishing';
 
 /** The names of settings that a deploy of ours has made: those, and no others, are ours to remove. */
 const OWN_SETTINGS = 'JOBFERRY_SETTINGS';
@@ -38,7 +41,7 @@ export function siteOf(spec: AppSpec, ground: Ground, current: Site | undefined)
   return {
     kind: 'functionapp,linux',
     location: current?.location ?? ground.location,
-    tags: tagsOf(spec, current?.tags ?? {}),
+    tags: tagsOf(spec, current?.tags ?? entryTag(spec)),
     serverFarmId: ground.planId,
     httpsOnly: true,
     reserved: true,
@@ -105,12 +108,33 @@ export function timeoutSecsOf(settings: AppSettings): number | undefined {
   return Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
 }
 
-/** While a package is on its way, and after one that never arrived: nobody knows what code the app has. */
-export const PUBLISHING_TAGS: Tags = { [CODE_SHA256]: 'publishing', [CODE_BYTES]: '' };
+/**
+ * While a package is on its way, and after one that never arrived: nobody knows what code the app has, and it answers
+ * pings only if both do. Undefined when the tags say no more than that already.
+ */
+export function publishingTags({ hasEntry }: AppSpec, { tags = {} }: Site): Tags | undefined {
+  const entry = hasEntry && tags[ENTRY] === '1' ? '1' : '0';
+  const isUnknown = (tags[CODE_SHA256] ?? PUBLISHING) === PUBLISHING;
+  if (isUnknown && tags[ENTRY] === entry) return undefined;
+  return { [CODE_SHA256]: PUBLISHING, [CODE_BYTES]: '', [ENTRY]: entry };
+}
 
 /** What a package that has arrived is known by. */
-export function codeTags({ artifact }: AppSpec): Tags {
-  return { [CODE_SHA256]: artifact.sha256, [CODE_BYTES]: String(artifact.bytes.length) };
+export function codeTags({ artifact, hasEntry }: AppSpec): Tags {
+  return {
+    [CODE_SHA256]: artifact.sha256,
+    [CODE_BYTES]: String(artifact.bytes.length),
+    ...entryTag({ hasEntry }),
+  };
+}
+
+function entryTag({ hasEntry }: Pick<AppSpec, 'hasEntry'>): Tags {
+  return { [ENTRY]: hasEntry ? '1' : '0' };
+}
+
+/** Whether the code of an app answers pings, as far as is known. */
+export function answersPings({ tags }: Site): boolean {
+  return tags?.[ENTRY] === '1';
 }
 
 function tagsOf({ jobId, labels }: AppSpec, current: Tags): Record<string, string> {

@@ -21,6 +21,8 @@ export interface AppSpec {
   readonly jobId: JobId;
   readonly appName: string;
   readonly artifact: Artifact;
+  /** It answers pings; nothing else is ever pinged. */
+  readonly hasEntry: boolean;
   readonly plan: AzurePlan;
   readonly planName: string;
   /** The blob container for the app's packages. */
@@ -68,6 +70,7 @@ export function appSpec(
   settings: Settings,
   jobId: JobId,
   artifact: Artifact,
+  hasEntry: boolean,
   config: Partial<AzureFunctionConfig>,
 ): AppSpec {
   const appName = appNameOf(settings, jobId);
@@ -98,10 +101,16 @@ export function appSpec(
   checkLabels(labels, check);
   check.size(artifact, limits.maxArtifactBytes);
   checkPackage(artifact, check);
+  if (keepWarm > 0 && !hasEntry)
+    check.refuse(
+      'UNSUPPORTED',
+      'its package has no entry of jobferry, so `keepWarm` would start code that nobody can ask whether it is ready. Package it for the target azure-functions',
+    );
   return {
     jobId,
     appName,
     artifact,
+    hasEntry,
     plan,
     planName: planNameOf(appName, plan),
     container: `job-${jobId}`,

@@ -4,14 +4,14 @@
  * hash of the code before is taken away first, so that a tag never speaks of code that is not there.
  */
 import type { Site } from '@azure/arm-appservice';
-import { FaasError, type FaasErrorCode } from '../../core/errors.js';
+import { FaasError } from '../../core/errors.js';
 import type { Artifact, Deployment } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
-import { type CallScope, ChildScope, sleep } from '../../core/scope.js';
+import type { CallScope } from '../../core/scope.js';
 import { DeployJournal } from '../shared/deploy-journal.js';
 import { inScope } from '../shared/in-scope.js';
 import { isObject } from '../shared/json.js';
-import { type Access, endpointOf } from './access.js';
+import type { Access } from './access.js';
 import {
   CODE_SHA256,
   CREATED_BY,
@@ -22,7 +22,7 @@ import {
   JOB_ID,
   OURS,
   PACKAGE_URL,
-  PUBLISHING_TAGS,
+  publishingTags,
   settingsOf,
   siteOf,
   type Tags,
@@ -34,6 +34,8 @@ import type { GroundWork } from './ground.js';
 import type { Invoker } from './invoke.js';
 import { type AzureFunctionConfig, type DeployStep, PROVIDER, type Settings } from './options.js';
 import { uploadPackage } from './package-blob.js';
+import { hasEntryIn } from './package-entry.js';
+import { Readiness } from './ready.js';
 import type { Scm } from './scm.js';
 
 type Journal = DeployJournal<DeployStep>;
@@ -44,8 +46,7 @@ export class Deployer {
   readonly #arm: Arm;
   readonly #ground: GroundWork;
   readonly #scm: Scm;
-  readonly #access: Access;
-  readonly #invoker: Invoker;
+  readonly #ready: Readiness;
 
   constructor(
     settings: Settings,
@@ -55,17 +56,17 @@ export class Deployer {
     this.#arm = parts.arm;
     this.#ground = parts.ground;
     this.#scm = parts.scm;
-    this.#access = parts.access;
-    this.#invoker = parts.invoker;
+    this.#ready = new Readiness(settings, parts.access, parts.invoker);
   }
 
-  deploy(
+  async deploy(
     jobId: JobId,
     artifact: Artifact,
     config: Partial<AzureFunctionConfig>,
     signal: AbortSignal | undefined,
   ): Promise<Deployment> {
-    const spec = appSpec(this.#settings, jobId, artifact, config);
+    const hasEntry = await hasEntryIn(artifact.bytes);
+    const spec = appSpec(this.#settings, jobId, artifact, hasEntry, config);
     const { appName: functionName } = spec;
     const journal: Journal = new DeployJournal<DeployStep>(
       'group',
@@ -91,21 +92,19 @@ export class Deployer {
     journal.at('publish');
     const hasNewCode = made.tags?.[CODE_SHA256] !== spec.artifact.sha256;
     if (hasNewCode) {
-      if (made.tags?.[CODE_SHA256] !== undefined) await this.#tag(spec, PUBLISHING_TAGS, scope);
+      const marks = publishingTags(spec, made);
+      if (marks !== undefined) await this.#tag(spec, marks, scope);
       await this.#publish(spec, ground, made, settings, scope, journal);
     }
     const site = (await this.#read(appName, scope)) ?? made;
     // Each of these restarts the app. What was asked for and was there needs no waiting.
     if (hasNewCode || hasNewSettings || hasNewConfiguration || made !== before)
-      await this.#untilReady(spec, site, scope, journal);
-    if (hasNewCode) await this.#tag(spec, codeTags(spec), scope);
+      await this.#ready.wait(spec, site, scope, journal);
+    const tags = codeTags(spec);
+    if (Object.entries(tags).some(([name, value]) => made.tags?.[name] !== value))
+      await this.#tag(spec, tags, scope);
     journal.begin('done');
-    return deploymentOf(
-      spec.jobId,
-      appName,
-      { ...site, tags: { ...site.tags, ...codeTags(spec) } },
-      settings,
-    );
+    return deploymentOf(spec.jobId, appName, { ...site, tags: { ...site.tags, ...tags } }, settings);
   }
 
   /** @throws {FaasError} CONFLICT for an app that is not ours, or stands on another plan than it shall */
@@ -237,44 +236,6 @@ export class Deployer {
     await this.#arm.request('POST', path, WEB_API, spec.appName, scope);
   }
 
-  /** A new app has no keys until its host has started, and answers 404 until it has found the function. */
-  async #untilReady(spec: AppSpec, site: Site, scope: CallScope, journal: Journal): Promise<void> {
-    const { jobId, appName } = spec;
-    const { readyTimeoutMs, pollMs } = this.#settings;
-    journal.begin('ready');
-    const url = endpointOf({ ...site }, appName);
-    const within = new ChildScope(scope, readyTimeoutMs);
-    let asked: keyof typeof STARTING = 'key';
-    let last: FaasError | undefined;
-    let loadFailures = 0;
-    try {
-      for (;;) {
-        try {
-          const functionKey = await this.#access.functionKey(appName, within);
-          this.#access.keep(jobId, { url, functionKey });
-          asked = 'ping';
-          await this.#invoker.ping(jobId, 0, within);
-          return;
-        } catch (failure) {
-          if (!FaasError.is(failure) || within.reason !== undefined) throw failure;
-          loadFailures = asked === 'ping' && failure.code === 'CONFIG' ? loadFailures + 1 : 0;
-          const mayPass = loadFailures > 0 ? loadFailures < LOAD_TRIES : STARTING[asked].has(failure.code);
-          if (!mayPass) throw failure;
-          if (last?.message !== failure.message) journal.waitFor('ready', `its start (${failure.code})`);
-          last = failure;
-          await sleep(pollMs, within);
-          asked = 'key';
-        }
-      }
-    } catch (failure) {
-      if (scope.reason !== undefined || within.reason === undefined || last === undefined) throw failure;
-      const message = `${appName} has not answered for ${readyTimeoutMs / 1000} s. ${last.message}`;
-      throw last.with({ code: 'UNAVAILABLE', executed: 'no', message });
-    } finally {
-      within.dispose();
-    }
-  }
-
   /** Through the tags' own interface: another PUT of the site would restart it. */
   async #tag(spec: AppSpec, tags: Tags, scope: CallScope): Promise<void> {
     const path = `${this.#arm.sitePath(spec.appName)}/providers/Microsoft.Resources/tags/default`;
@@ -288,15 +249,6 @@ export class Deployer {
 export function isOurs(site: { readonly tags?: Record<string, string> }, jobId: JobId): boolean {
   return isObject(site.tags) && site.tags[CREATED_BY] === OURS && site.tags[JOB_ID] === String(jobId);
 }
-
-/** What is said while a host starts: of its keys by Azure, and by the app itself, until its keys are in force. */
-const STARTING = {
-  key: new Set<FaasErrorCode>(['NOT_FOUND', 'UNAVAILABLE', 'INVALID_REQUEST']),
-  ping: new Set<FaasErrorCode>(['NOT_FOUND', 'UNAVAILABLE', 'AUTH', 'TIMEOUT', 'PROTOCOL']),
-};
-
-/** An instance of the code before may answer for a moment: that a package cannot be loaded is believed at this word. */
-const LOAD_TRIES = 3;
 
 function isEqual(a: AppSettings, b: AppSettings): boolean {
   const names = Object.keys(a);

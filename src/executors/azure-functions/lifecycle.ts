@@ -6,7 +6,7 @@ import type { JobId } from '../../core/job.js';
 import type { CallScope } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
 import type { Access } from './access.js';
-import { CREATED_BY, JOB_ID, OURS } from './app-shape.js';
+import { answersPings, CREATED_BY, JOB_ID, OURS } from './app-shape.js';
 import { planNamesOf } from './app-spec.js';
 import { type Arm, absentIfMissing } from './arm.js';
 import { isOurs } from './deploy.js';
@@ -65,7 +65,7 @@ export class Lifecycle {
     });
   }
 
-  /** Azure's word that the app runs, and an answer of its entry. */
+  /** Azure's word that the app runs and has a key, and an answer of its entry, where it has one. */
   health(jobId: JobId, signal: AbortSignal | undefined): Promise<Health> {
     return inScope(signal, TIMEOUT_MS, async (scope): Promise<Health> => {
       const site = await this.#site(jobId, scope);
@@ -78,7 +78,7 @@ export class Lifecycle {
       let access: AppAccess | undefined;
       try {
         access = await this.#access.fresh(jobId, scope);
-        await this.#invoker.pingAt(jobId, access, scope);
+        if (answersPings(site)) await this.#invoker.pingAt(jobId, access, scope);
         return { status: 'healthy' };
       } catch (failure) {
         if (!FaasError.is(failure) || scope.reason !== undefined) throw failure;
@@ -91,6 +91,17 @@ export class Lifecycle {
 
   warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
     return inScope(signal, TIMEOUT_MS, async (scope) => {
+      const site = await this.#site(jobId, scope);
+      if (site === undefined)
+        throw this.#refuse(jobId, 'NOT_FOUND', 'is not deployed, so it cannot be warmed');
+      if (!answersPings(site)) {
+        // A ping would be a request like any other to it: it would run the job.
+        throw this.#refuse(
+          jobId,
+          'UNSUPPORTED',
+          'is not known to answer warm pings. Package it for the target azure-functions, and deploy it again',
+        );
+      }
       const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
       return new Set(await Promise.all(pings)).size;
     });
@@ -129,13 +140,14 @@ export class Lifecycle {
       absentIfMissing(webApps.get(this.#settings.resourceGroup, appName, { abortSignal: scope.signal })),
     );
     if (site === undefined || isOurs(site, jobId)) return site;
-    throw new FaasError({
-      code: 'CONFLICT',
-      executed: 'no',
-      provider: PROVIDER,
-      functionName: appName,
-      message: `${appName} belongs to someone else (it has no tags of jobferry). Choose another \`appName\`.`,
-    });
+    const why = 'belongs to someone else (it has no tags of jobferry). Choose another `appName`';
+    throw this.#refuse(jobId, 'CONFLICT', why);
+  }
+
+  #refuse(jobId: JobId, code: FaasErrorCode, why: string): FaasError {
+    const functionName = appNameOf(this.#settings, jobId);
+    const message = `${functionName} ${why}.`;
+    return new FaasError({ code, executed: 'no', provider: PROVIDER, functionName, message });
   }
 }
 
