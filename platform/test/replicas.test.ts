@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { PlatformError } from '../src/domain/errors.js';
 import { type Replica, Replicas } from '../src/pool/replicas.js';
@@ -10,6 +11,7 @@ class Fake implements Replica {
   readonly #end = Promise.withResolvers<string>();
   readonly ended = this.#end.promise;
   isDestroyed = false;
+  destroyMs = 0;
 
   end(why: string): void {
     this.#end.resolve(why);
@@ -18,19 +20,23 @@ class Fake implements Replica {
   async destroy(): Promise<void> {
     this.isDestroyed = true;
     this.#end.resolve('destroyed');
+    if (this.destroyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.destroyMs));
   }
 }
 
 class Nursery {
   readonly made: Fake[] = [];
+  startMs = 5;
+  destroyMs = 0;
   /** The next starts fail for these reasons. */
   readonly failures: string[] = [];
 
   readonly start = async (): Promise<Fake> => {
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, this.startMs));
     const reason = this.failures.shift();
     if (reason !== undefined) throw new PlatformError('EXECUTION_ERROR', reason, { details: { reason } });
     const fake = new Fake();
+    fake.destroyMs = this.destroyMs;
     this.made.push(fake);
     return fake;
   };
@@ -175,5 +181,94 @@ describe('the instances of a version', () => {
     replicas.scale(0);
     await eventually(() => nursery.alive === 0, 'none is left');
     await replicas.close();
+  });
+
+  it('a request that its caller gave up keeps its place, and is no reason to replace the instance', async () => {
+    const nursery = new Nursery();
+    const replicas = new Replicas({ start: nursery.start, replicas: 1, maxInflight: 1 });
+    await replicas.settled;
+    const open = Promise.withResolvers<void>();
+    const caller = new AbortController();
+    const given = replicas.use(() => open.promise, 1000, caller.signal);
+    await eventually(() => replicas.inflight === 1, 'it is asked');
+    caller.abort(new PlatformError('TIMEOUT', 'no patience'));
+    await expect(given).rejects.toThrow('no patience');
+    expect(replicas.inflight).toBe(1);
+    await expect(replicas.use(async () => 1, 1000, forever)).rejects.toMatchObject({ code: 'THROTTLED' });
+    open.resolve();
+    await eventually(() => replicas.inflight === 0, 'it is over');
+    expect(await replicas.use(async (one) => one, 1000, forever)).toBe(nursery.made[0]);
+    await replicas.close();
+  });
+
+  it('an instance that does not get over an abandoned request is replaced', async () => {
+    const nursery = new Nursery();
+    const replicas = new Replicas({ start: nursery.start, replicas: 1 });
+    await replicas.settled;
+    const limit = Promise.withResolvers<void>();
+    const given = replicas.use(() => limit.promise, 1000, AbortSignal.timeout(10));
+    await expect(given).rejects.toThrow();
+    limit.reject(new PlatformError('TIMEOUT', 'stuck'));
+    await eventually(() => nursery.made[0]?.isDestroyed === true, 'it is put away');
+    expect(await replicas.use(async (one) => one, 1000, forever)).toBe(nursery.made[1]);
+    await replicas.close();
+  });
+});
+
+describe('in any order of events', () => {
+  afterEach(() => vi.useRealTimers());
+
+  const ms = fc.nat({ max: 120 });
+  const events = fc.array(
+    fc.oneof(
+      fc.record({ do: fc.constant('scale' as const), replicas: fc.nat({ max: 3 }) }),
+      fc.record({ do: fc.constant('wait' as const), ms }),
+      fc.record({ do: fc.constant('end' as const), at: fc.nat({ max: 9 }) }),
+      fc.record({ do: fc.constant('fail' as const) }),
+    ),
+    { maxLength: 15 },
+  );
+
+  it('there are in the end as many instances as are wanted', async () => {
+    vi.useFakeTimers();
+    const check = async (replicas: number, startMs: number, destroyMs: number, steps: Steps) => {
+      const nursery = Object.assign(new Nursery(), { startMs, destroyMs });
+      const all = new Replicas({ start: nursery.start, replicas });
+      for (const step of steps) {
+        if (step.do === 'scale') all.scale(step.replicas);
+        if (step.do === 'wait') await vi.advanceTimersByTimeAsync(step.ms);
+        if (step.do === 'end') all.all()[step.at]?.end('it fell over');
+        if (step.do === 'fail') nursery.failures.push('no start');
+      }
+      nursery.failures.length = 0;
+      await vi.advanceTimersByTimeAsync(60_000);
+      // Code that never ran is tried again only when somebody asks for it.
+      if (all.reason === undefined || nursery.made.length > 0) {
+        expect(all.ready).toBe(all.wanted);
+        expect(nursery.alive).toBe(all.wanted);
+      }
+      const closed = all.close();
+      await vi.advanceTimersByTimeAsync(1000);
+      await closed;
+      expect(nursery.alive).toBe(0);
+    };
+    type Steps = typeof events extends fc.Arbitrary<infer Value> ? Value : never;
+    await fc.assert(fc.asyncProperty(fc.nat({ max: 3 }), ms, ms, events, check), {
+      numRuns: 300,
+      examples: [
+        // Wanted again while the one that nobody wanted was being put away.
+        [
+          1,
+          100,
+          50,
+          [
+            { do: 'wait', ms: 50 },
+            { do: 'scale', replicas: 0 },
+            { do: 'wait', ms: 70 },
+            { do: 'scale', replicas: 1 },
+          ],
+        ],
+      ],
+    });
   });
 });

@@ -20,10 +20,16 @@ export interface ReplicasOptions<R> {
   readonly maxInflight?: number;
 }
 
-/** An instance and how many requests it has. */
+interface Load {
+  /** Requests that are not over, whether somebody waits for them or not. */
+  inflight: number;
+  /** Those of them whose callers have gone. */
+  abandoned: number;
+}
+
 interface Lent<R> {
   readonly replica: R;
-  readonly load: { inflight: number };
+  readonly load: Load;
 }
 
 const RESTART_FIRST_MS = 100;
@@ -35,7 +41,7 @@ export class Replicas<R extends Replica> {
   /** Settles with the first instance that is ready, or the reason why there is none. No instance wanted is fine. */
   readonly settled: Promise<void>;
   readonly #options: ReplicasOptions<R>;
-  readonly #ready = new Map<R, { inflight: number }>();
+  readonly #ready = new Map<R, Load>();
   readonly #leaving = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   readonly #waiters = new Set<() => void>();
@@ -85,24 +91,19 @@ export class Replicas<R extends Replica> {
   }
 
   /**
-   * Waits for an instance and lends it.
+   * Waits for an instance and lends it. What it was asked counts as its load until `work` has settled.
    * @param work fails with TIMEOUT when the instance is to be replaced, and with NotReached when another one is to be lent
+   * @param signal aborts when the caller gives up; its reason is what this then fails with, at once
    * @throws PlatformError UNAVAILABLE with the reason when none comes, THROTTLED when all have enough to do
    */
   async use<T>(work: (replica: R) => Promise<T>, patienceMs: number, signal: AbortSignal): Promise<T> {
     const giveUpAt = performance.now() + patienceMs;
     for (;;) {
-      const { replica, load } = await this.#borrow(giveUpAt, signal);
+      const lent = await this.#borrow(giveUpAt, signal);
       try {
-        return await work(replica);
+        return await this.#lend(lent, work, signal);
       } catch (error) {
-        // What it was asked goes on in it; nobody else shall suffer from that.
-        if (error instanceof PlatformError && error.code === 'TIMEOUT') this.#retire(replica, load);
         if (!(error instanceof NotReached)) throw error;
-        this.#onEnded(replica, error.message);
-      } finally {
-        load.inflight--;
-        this.#wake();
       }
     }
   }
@@ -119,6 +120,39 @@ export class Replicas<R extends Replica> {
     }
     this.#wake();
     while (this.#leaving.size > 0) await Promise.all(this.#leaving);
+  }
+
+  #lend<T>({ replica, load }: Lent<R>, work: (replica: R) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let isAbandoned = false;
+    const abandon = (): void => {
+      isAbandoned = true;
+      load.abandoned++;
+      this.#wake();
+      reject(signal.reason);
+    };
+    const onOver = (): void => {
+      signal.removeEventListener('abort', abandon);
+      load.inflight--;
+      if (isAbandoned) load.abandoned--;
+      this.#wake();
+    };
+    signal.addEventListener('abort', abandon, { once: true });
+    const begun = signal.aborted ? Promise.reject(signal.reason) : work(replica);
+    begun.then(
+      (answer) => {
+        onOver();
+        resolve(answer);
+      },
+      (error) => {
+        // What it was asked goes on in it; nobody else shall suffer from that.
+        if (error instanceof PlatformError && error.code === 'TIMEOUT') this.#retire(replica, load);
+        if (error instanceof NotReached) this.#onEnded(replica, error.message);
+        onOver();
+        reject(error);
+      },
+    );
+    return promise;
   }
 
   /** It counts as in use in the same turn in which it is chosen, or others would choose it too. */
@@ -157,19 +191,22 @@ export class Replicas<R extends Replica> {
     clearTimeout(this.#restart);
     while (!this.#closing.signal.aborted && this.#ready.size + this.#starting < this.#wanted) {
       this.#starting++;
-      this.#leave(this.#start().finally(() => this.#starting--));
+      this.#leave(this.#start());
     }
   }
 
   async #start(): Promise<void> {
     try {
-      const replica = await this.#options.start(this.#closing.signal);
+      // From here on it counts as ready or not at all: what is being destroyed must not stand in for one that is wanted.
+      const replica = await this.#options.start(this.#closing.signal).finally(() => this.#starting--);
       if (this.#closing.signal.aborted || this.#ready.size >= this.#wanted) return await replica.destroy();
-      this.#ready.set(replica, { inflight: 0 });
+      this.#ready.set(replica, { inflight: 0, abandoned: 0 });
       replica.ended.then((why) => this.#onEnded(replica, why));
       this.#wasReady = true;
       this.#failures = 0;
       this.#first.resolve();
+      // Others may have failed before the first one showed that the code can run.
+      this.#fill();
     } catch (error) {
       this.#onFailure(reasonOf(error));
       this.#first.reject(error);
@@ -199,7 +236,7 @@ export class Replicas<R extends Replica> {
   #retire(replica: R, load = this.#ready.get(replica)): void {
     if (!this.#ready.delete(replica) || load === undefined) return;
     const idle = async (): Promise<void> => {
-      while (load.inflight > 0) await this.#change(1000);
+      while (load.inflight > load.abandoned) await this.#change(1000);
       await replica.destroy();
     };
     this.#leave(idle());

@@ -7,6 +7,7 @@ import { messageOf, PlatformError } from '../domain/errors.js';
 import type { Log } from '../domain/log.js';
 import type { WebReply, WebRequest, WebSink } from '../domain/web-call.js';
 import type { Scale, WebFunction, WebStatus } from '../domain/web-function.js';
+import { abortReason } from '../runtimes/call-failures.js';
 import type { WebInstance } from '../runtimes/web-instance.js';
 import type { FunctionLogs } from '../store/function-logs.js';
 import { Replicas } from './replicas.js';
@@ -125,19 +126,30 @@ export class WebPool {
   async ask(id: string, { request, limitMs, signal, onBegin, sink }: WebAsk): Promise<WebReply> {
     const { serving, coming, counter } = this.#of(id);
     const begunAt = performance.now();
+    const caller = new AbortController();
+    const onGone = (): void => caller.abort(abortReason(signal));
+    signal.addEventListener('abort', onGone, { once: true });
+    if (signal.aborted) onGone();
+    let timer: NodeJS.Timeout | undefined;
     try {
       const replicas = serving ?? coming;
       if (replicas === undefined) throw new PlatformError('UNAVAILABLE', 'The function is not deployed.');
       const work = (instance: WebInstance): Promise<WebReply> => {
         onBegin();
-        return instance.ask(request, limitMs, signal, sink);
+        // The instance watches its own limit: what a caller of less patience misses says nothing against it.
+        if (limitMs < instance.limitMs)
+          timer ??= setTimeout(() => caller.abort(outOfPatience(id, limitMs)), limitMs);
+        return instance.ask(request, caller.signal, sink);
       };
-      const reply = await replicas.use(work, Math.min(limitMs, this.#parts.patienceMs), signal);
+      const reply = await replicas.use(work, Math.min(limitMs, this.#parts.patienceMs), caller.signal);
       counter.answered(reply.status, performance.now() - begunAt);
       return reply;
     } catch (error) {
       counter.failed(error);
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onGone);
     }
   }
 
@@ -183,4 +195,12 @@ export class WebPool {
     const left = departure.finally(() => this.#leaving.delete(left));
     this.#leaving.add(left);
   }
+}
+
+function outOfPatience(functionId: string, limitMs: number): PlatformError {
+  const limit = Math.round(limitMs);
+  return new PlatformError('TIMEOUT', `Function ${functionId} gave no answer in its caller's ${limit} ms.`, {
+    executed: 'yes',
+    details: { limit_ms: limit },
+  });
 }

@@ -22,15 +22,17 @@ interface ExchangeOptions {
   readonly agent: Agent;
   readonly socketPath: string;
   readonly maxResultBytes: number;
-  /** Breaks it off. */
+  /** Breaks it off; its reason is what the exchange fails with. */
   readonly signal: AbortSignal;
+  /** Told when the answer begins. */
+  readonly onAnswer: () => void;
   readonly sink: WebSink | undefined;
 }
 
 /** @throws PlatformError FUNCTION_ERROR, OUTPUT_TOO_LARGE; Error of the connection */
 export function exchange(
   { method, path, query, headers, body }: WebRequest,
-  { agent, socketPath, maxResultBytes, signal, sink }: ExchangeOptions,
+  { agent, socketPath, maxResultBytes, signal, onAnswer, sink }: ExchangeOptions,
 ): Promise<WebReply> {
   const { promise, resolve, reject } = Promise.withResolvers<WebReply>();
   const outgoing = httpRequest({
@@ -41,6 +43,7 @@ export function exchange(
     headers: [...headers, 'Content-Length', String(body.length)],
     signal,
   });
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   outgoing.on('error', reject);
   // Node would close the connection and say nothing.
   outgoing.on('upgrade', ({ statusCode = 101 }, socket) => {
@@ -51,6 +54,8 @@ export function exchange(
     const { statusCode: status = 200, rawHeaders } = response;
     const kept = endToEnd(rawHeaders, ['content-length', 'date']);
     response.on('error', reject);
+    onAnswer();
+    if (signal.aborted) return;
     const flaw = flawOf(status, kept);
     if (flaw !== undefined) {
       reject(unusable(flaw));

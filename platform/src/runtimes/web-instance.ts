@@ -38,6 +38,8 @@ const WATCHDOG_MB = 64;
 const MEMORY_SAMPLE_MS = 100;
 /** How long after a broken connection the end of the process may be heard. */
 const END_PATIENCE_MS = 1000;
+/** So many abandoned requests tell whether an instance is stuck; more would only be connections kept open. */
+const MAX_WATCHED = 64;
 const STDERR_KEPT_BYTES = 8 * 1024;
 
 export class WebInstance {
@@ -50,6 +52,8 @@ export class WebInstance {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #stderr: OutputTail;
   readonly #sampler: NodeJS.Timeout | undefined;
+  /** Requests that nobody waits for. */
+  #watched = 0;
   #isOverMemory = false;
   #endedWhy: string | undefined;
   #destroyed: Promise<void> | undefined;
@@ -101,32 +105,49 @@ export class WebInstance {
     });
   }
 
+  /** How long one request may take, in milliseconds. */
+  get limitMs(): number {
+    return this.#fn.limits.timeoutSecs * 1000;
+  }
+
   /**
-   * @param signal ends the request early; its reason must be a PlatformError and is what the request fails with
+   * Settles when the instance is done with the request. When the caller goes, a program of its own for each request is
+   * killed; any other code cannot be stopped, and is watched until its limit to see whether it is stuck.
+   * @param caller aborts when nobody waits for the answer any more
    * @throws PlatformError TIMEOUT, OUT_OF_MEMORY, FUNCTION_ERROR, OUTPUT_TOO_LARGE, INVALID_REQUEST; NotReached
    */
-  async ask(request: WebRequest, limitMs: number, signal: AbortSignal, sink?: WebSink): Promise<WebReply> {
-    const failed = new AbortController();
-    const fail = (reason: PlatformError): void => failed.abort(reason);
-    const timer = setTimeout(() => fail(timedOut(this.#fn.id, limitMs, this.#stderr)), limitMs);
-    const onAbort = (): void => fail(abortReason(signal));
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
+  async ask(request: WebRequest, caller: AbortSignal, sink?: WebSink): Promise<WebReply> {
+    const stop = new AbortController();
+    const timer = setTimeout(
+      () => stop.abort(timedOut(this.#fn.id, this.limitMs, this.#stderr)),
+      this.limitMs,
+    );
+    let isAnswering = false;
+    let isWatched = false;
+    const onGone = (): void => {
+      isWatched = !isAnswering && this.#watched < MAX_WATCHED && !endsWithItsCaller(this.#fn);
+      if (isWatched) this.#watched++;
+      else stop.abort(abandoned());
+    };
+    const onAnswer = (): void => {
+      isAnswering = true;
+      if (isWatched) stop.abort(abandoned());
+    };
+    caller.addEventListener('abort', onGone, { once: true });
+    if (caller.aborted) onGone();
     try {
-      return await exchange(request, {
-        agent: this.#agent,
-        socketPath: this.#link.path,
-        maxResultBytes: this.#parts.limits.maxResultBytes,
-        signal: failed.signal,
-        sink,
-      });
+      const { path: socketPath } = this.#link;
+      const { maxResultBytes } = this.#parts.limits;
+      const options = { agent: this.#agent, socketPath, maxResultBytes, signal: stop.signal, onAnswer, sink };
+      return await exchange(request, options);
     } catch (error) {
-      if (failed.signal.aborted) throw failed.signal.reason;
+      if (stop.signal.aborted) throw stop.signal.reason;
       if (error instanceof PlatformError) throw error;
       throw await this.#explain(error);
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+      caller.removeEventListener('abort', onGone);
+      if (isWatched) this.#watched--;
     }
   }
 
@@ -199,6 +220,15 @@ export class WebInstance {
 /** The watchdog beside a program is the platform's, and not on the program's account. */
 function memoryBytesOf({ limits, program }: WebFunction): number {
   return (limits.memoryMb + (program.kind === 'command' ? WATCHDOG_MB : 0)) * 1024 * 1024;
+}
+
+/** Our watchdog kills the process that it started for a request when the connection ends. */
+function endsWithItsCaller({ program, env }: WebFunction): boolean {
+  return program.kind === 'command' && env['mode'] !== 'http';
+}
+
+function abandoned(): PlatformError {
+  return new PlatformError('UNAVAILABLE', 'The caller has gone.', { executed: 'yes' });
 }
 
 async function putAway(
