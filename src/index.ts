@@ -46,7 +46,7 @@ export {
   type Metadata,
 } from './core/job.js';
 export { type Layer, withLayers } from './core/layer.js';
-export { RetryBudget, type RetryPolicy } from './core/retry-policy.js';
+export { RetryBudget, type RetryBudgetOptions, type RetryPolicy } from './core/retry-policy.js';
 export { CallScope, callContext } from './core/scope.js';
 export type { StandardSchema } from './core/standard-schema.js';
 export { FaasRegistry } from './registry.js';

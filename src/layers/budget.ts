@@ -5,7 +5,7 @@ import type { CallContext, FaasInvoker } from '../core/executor.js';
 import type { JobCall, JobId } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
 import { Purse } from './budget-purse.js';
-import { checkOption, configError, wrap } from './wrap.js';
+import { checkOption, configError, tell, wrap } from './wrap.js';
 
 export interface BudgetOptions {
   readonly limit: {
@@ -15,7 +15,7 @@ export interface BudgetOptions {
   };
   /** Says what attempts cost, and is told of each: `ledger({ jobs })` of `jobferry/costs`. */
   readonly ledger: CostMeter;
-  /** A call has to wait. */
+  /** A call has to wait. What this throws becomes a warning of the process. */
   readonly onPark?: (event: ParkEvent) => void;
 }
 
@@ -115,7 +115,7 @@ function park(
       reject(reason.with({ executed: 'no', provider, message }));
     });
     const { limitUsd, spentUsd, parked } = purse;
-    onPark?.({ jobId: call.jobId, callId: call.callId, provider, spentUsd, limitUsd, parked });
+    tell('onPark', onPark, { jobId: call.jobId, callId: call.callId, provider, spentUsd, limitUsd, parked });
   });
 }
 

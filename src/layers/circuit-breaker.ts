@@ -3,7 +3,7 @@ import { FaasError } from '../core/errors.js';
 import type { JobCall, JobId } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
 import { Circuit, type CircuitSettings, type CircuitState } from './circuit.js';
-import { checkCount, checkOption, wrap } from './wrap.js';
+import { checkCount, checkOption, tell, wrap } from './wrap.js';
 
 export type { CircuitState };
 
@@ -25,14 +25,15 @@ export interface CircuitBreakerOptions {
   readonly isFailure?: (error: FaasError) => boolean;
   /** Monotonic milliseconds. Default `performance.now`. */
   readonly now?: () => number;
-  /** Must not throw. */
+  /** What it throws becomes a warning of the process. */
   readonly onStateChange?: (event: CircuitEvent) => void;
 }
 
 /**
  * One circuit per executor and job, so that one broken function does not stop the others. An open circuit
- * rejects with REJECTED, `executed: no` and the time left as `retryAfterMs`. What a function itself throws
- * proves that its provider works and closes the circuit.
+ * rejects with REJECTED, `executed: no` and the time left as `retryAfterMs`; a retry layer outside, such as the
+ * runner's own, waits that long and sends the call then. What a function itself throws proves that its provider works
+ * and closes the circuit.
  * @throws {FaasError} CONFIG at once for an option out of range.
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
@@ -53,7 +54,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): Layer {
       let circuit = circuits.get(jobId);
       if (circuit === undefined) {
         circuit = new Circuit(settings, (from, to) =>
-          options.onStateChange?.({ provider: inner.provider, jobId, from, to }),
+          tell('onStateChange', options.onStateChange, { provider: inner.provider, jobId, from, to }),
         );
         circuits.set(jobId, circuit);
       }

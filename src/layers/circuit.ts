@@ -12,6 +12,9 @@ export interface CircuitSettings {
 /** Names the period a call entered in; an outcome from an earlier period says nothing about this one. */
 export type Pass = number;
 
+/** The probe's outcome comes soon: those who ask meanwhile come back after this share of the wait. */
+const PROBE_SHARE = 0.1;
+
 export class Circuit {
   readonly #settings: CircuitSettings;
   readonly #onChange: (from: CircuitState, to: CircuitState) => void;
@@ -35,8 +38,7 @@ export class Circuit {
       case 'open':
         return Math.max(0, this.#openedAt + halfOpenAfterMs - now());
       case 'half-open':
-        // The probe is on its way; its outcome decides.
-        return halfOpenAfterMs;
+        return halfOpenAfterMs * PROBE_SHARE;
     }
   }
 

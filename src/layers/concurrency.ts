@@ -1,4 +1,4 @@
-/** concurrency: at most so many calls at once, the others wait their turn in a bounded queue. */
+/** concurrency: at most so many calls at once, the others wait their turn. */
 import type { Layer } from '../core/layer.js';
 import { AdaptiveLimit, type AdaptiveOptions, type ConcurrencyLimit } from './adaptive-limit.js';
 import { Gate } from './gate.js';
@@ -11,17 +11,17 @@ export interface ConcurrencyOptions {
   readonly max?: number;
   /** A limit that follows what the provider can take. */
   readonly adaptive?: AdaptiveOptions;
-  /** Calls that may wait. Default 1000; 0 rejects at once. */
+  /** Calls that may wait; one more is REJECTED, and 0 rejects at once. Default: no limit, since a runner has its own. */
   readonly queueSize?: number;
 }
 
 /**
  * Limits the calls in flight to each executor it wraps. Waiters leave first in, first out, or when they are
- * cancelled (`executed: no`). A full queue rejects with REJECTED, `executed: no`.
+ * cancelled (`executed: no`). A queue with a limit rejects, once full, with REJECTED, `executed: no`.
  * @throws {FaasError} CONFIG at once for an option out of range, or unless exactly one of `max` and `adaptive` is given.
  */
 export function concurrency(options: ConcurrencyOptions): Layer {
-  const { max, adaptive, queueSize = 1000 } = options;
+  const { max, adaptive, queueSize = Infinity } = options;
   checkCount('concurrency', 'queueSize', queueSize, 0);
   if ((max === undefined) === (adaptive === undefined)) {
     throw configError('concurrency: give either max (a fixed limit) or adaptive ({ min, max, initial }).');

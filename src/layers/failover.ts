@@ -2,6 +2,7 @@
 import { type Executed, FaasError, type FaasErrorCode } from '../core/errors.js';
 import type { FaasInvoker } from '../core/executor.js';
 import { type JobResult, nextAttempt } from '../core/job.js';
+import { wasRefused } from '../core/retry-policy.js';
 import { intersectLimits } from './intersect-limits.js';
 import { timeout } from './timeout.js';
 import { configError, executedOverall, hasCode } from './wrap.js';
@@ -27,7 +28,7 @@ const OTHERS_MAY_HELP: ReadonlySet<FaasErrorCode> = new Set([
 /**
  * An invoker that asks `executors` in order. The next is asked when a failure certainly did not run the job, or
  * when the job is idempotent and the failure leaves it open. Limits are those that suit all executors. When all
- * fail, the last error is thrown, with every executor's failure in its message.
+ * fail, the last error of one that was asked is thrown, with every executor's failure in its message.
  * @throws {FaasError} CONFIG at once for an empty list, or when no setting suits all limits.
  */
 export function failover(executors: readonly FaasInvoker[], options: FailoverOptions = {}): FaasInvoker {
@@ -71,11 +72,16 @@ function answeredBy(provider: string, { result, metadata, metrics }: JobResult):
 }
 
 function summary(failures: readonly FaasError[], executed: Executed): FaasError {
-  const last = failures.at(-1);
-  if (last === undefined) throw configError('failover: no executor was asked.');
-  if (failures.length === 1) return last;
+  // One that was asked speaks for all: a layer's refusal would say that nothing went on the wire.
+  const told = failures.findLast((failure) => !wasRefused(failure)) ?? failures.at(-1);
+  if (told === undefined) throw configError('failover: no executor was asked.');
+  if (failures.length === 1) return told;
   const story = failures
     .map((failure) => `${failure.provider ?? 'unknown'}: ${failure.message}`)
     .join(' Then ');
-  return last.with({ executed, message: `${failures.length} executors failed. ${story}` });
+  const message = `${failures.length} executors failed. ${story}`;
+  if (!wasRefused(told)) return told.with({ executed, message });
+  // All refused to send, and the first that may be asked again decides when.
+  const waitsMs = failures.map(({ retryAfterMs }) => retryAfterMs).filter((waitMs) => waitMs !== undefined);
+  return told.with({ message, retryAfterMs: waitsMs.length === 0 ? undefined : Math.min(...waitsMs) });
 }

@@ -3,9 +3,10 @@ import { FaasError } from '../core/errors.js';
 import type { CallContext, FaasInvoker } from '../core/executor.js';
 import { type JobCall, type JobId, type JobResult, nextAttempt } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
+import { wasRefused } from '../core/retry-policy.js';
 import { ChildScope } from '../core/scope.js';
 import { LatencyWindow } from './latency-window.js';
-import { checkOption, configError, executedOverall, wrap } from './wrap.js';
+import { checkOption, configError, executedOverall, invokeSafely, wrap } from './wrap.js';
 
 export interface HedgeOptions {
   /** A call is slow once it takes longer than this share of the last calls of its job. Default 0.95. */
@@ -71,7 +72,7 @@ function race(
       const scope = new ChildScope(context);
       scopes.push(scope);
       running += 1;
-      inner.invoke(attempt, scope).then(
+      invokeSafely(inner, attempt, scope).then(
         (result) => {
           running -= 1;
           // Also where the second request won: the first took at least this long.
@@ -102,6 +103,8 @@ function race(
 /** The later error, with facts that speak for both requests. */
 function merge(earlier: FaasError | undefined, error: unknown): FaasError | undefined {
   if (!FaasError.is(error) || earlier === undefined) return FaasError.is(error) ? error : earlier;
+  // The first request was sent: that a layer refused to send the second says nothing.
+  if (wasRefused(error)) return earlier;
   const executed = executedOverall(earlier.executed, error.executed);
   return executed === error.executed ? error : error.with({ executed });
 }

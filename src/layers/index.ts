@@ -1,7 +1,7 @@
 /** `jobferry/layers`: what can be put around an executor. The first layer listed is the outermost. */
 export type { Layer } from '../core/layer.js';
 export { withLayers } from '../core/layer.js';
-export { RetryBudget, type RetryPolicy } from '../core/retry-policy.js';
+export { RetryBudget, type RetryBudgetOptions, type RetryPolicy } from '../core/retry-policy.js';
 export { type Budget, type BudgetOptions, budget, type ParkEvent } from './budget.js';
 export {
   type CircuitBreakerOptions,

@@ -1,20 +1,22 @@
 /** retry: the one place that attempts a call again. */
-import { FaasError } from '../core/errors.js';
+import { type Executed, FaasError } from '../core/errors.js';
 import type { CallContext, FaasInvoker } from '../core/executor.js';
 import { type JobCall, type JobResult, nextAttempt } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
 import {
+  costsBudget,
   DEFAULT_RETRY_POLICY,
   mayRetry,
   RetryBudget,
   type RetryPolicy,
   retryDelayMs,
+  wasRefused,
 } from '../core/retry-policy.js';
 import { sleep } from '../core/scope.js';
-import { checkCount, checkOption, executedOverall, wrap } from './wrap.js';
+import { checkCount, checkOption, executedOverall, invokeSafely, tell, wrap } from './wrap.js';
 
 export interface RetryEvent {
-  /** The attempt that will be made after the wait. */
+  /** The attempt that will be made after the wait; a call that a layer refused to send keeps its number. */
   readonly call: JobCall;
   readonly provider: string;
   readonly delayMs: number;
@@ -27,14 +29,16 @@ export interface RetryOptions extends Partial<RetryPolicy> {
   readonly budget?: RetryBudget;
   /** From 0 to below 1. Default `Math.random`. */
   readonly random?: () => number;
-  /** Called before each wait. Must not throw. */
+  /** Called before each wait. What it throws becomes a warning of the process. */
   readonly onRetry?: (event: RetryEvent) => void;
 }
 
 /**
  * Attempts a call again when the facts allow it: it certainly did not run, or running it twice does no harm.
- * A Retry-After beyond `maxDelayMs` or beyond the deadline ends the call at once. The final error carries
- * `attempts`, and its `executed` speaks for all attempts together.
+ * A Retry-After beyond `maxDelayMs` or beyond the deadline ends the call at once; an open circuit further in is
+ * waited for (`waitWhenRejected`). The final error carries `attempts`, the requests that were sent; its `executed`
+ * speaks for all of them together, and its message says so when it was the empty budget, a Retry-After or the deadline
+ * that ruled out another attempt.
  * @throws {FaasError} CONFIG at once for an option out of range.
  */
 export function retry(options: RetryOptions = {}): Layer {
@@ -48,11 +52,9 @@ export function retry(options: RetryOptions = {}): Layer {
     wrap(inner, (call, context) => {
       budget.deposit();
       // The first attempt costs one rejection handler and nothing else.
-      return inner
-        .invoke(call, context)
-        .catch((error: unknown) =>
-          laterAttempts(error, inner, call, context, { policy, budget, random, onRetry }),
-        );
+      return invokeSafely(inner, call, context).catch((error: unknown) =>
+        laterAttempts(error, inner, call, context, { policy, budget, random, onRetry }),
+      );
     });
 }
 
@@ -63,6 +65,15 @@ interface Means {
   readonly onRetry: RetryOptions['onRetry'];
 }
 
+/** What follows a failure: another attempt after a wait, or, without `delayMs`, none. */
+interface NextStep {
+  readonly delayMs?: number;
+  /** Why there is no further attempt although this failure would allow one. */
+  readonly obstacle?: string;
+}
+
+const GIVE_UP: NextStep = {};
+
 async function laterAttempts(
   first: unknown,
   inner: FaasInvoker,
@@ -71,66 +82,101 @@ async function laterAttempts(
   means: Means,
 ): Promise<JobResult> {
   if (!FaasError.is(first)) throw first;
-  const { policy } = means;
   let failure = first;
-  let executed = first.executed;
-  let attempts = 1;
-  let delayMs = delayBeforeNext(failure, attempts, call, context, means);
+  let executed: Executed = 'no';
+  let attempts = 0;
+  let next = GIVE_UP;
 
+  const failed = (error: FaasError): void => {
+    failure = error;
+    executed = executedOverall(executed, error.executed);
+    if (!wasRefused(error)) attempts += 1;
+    next = nextStep(error, attempts, inner.provider, call, context, means);
+  };
   const attempt = async (): Promise<JobResult> => {
-    const next = nextAttempt(call, call.attempt + attempts);
-    means.onRetry?.({ call: next, provider: inner.provider, delayMs: delayMs ?? 0, error: failure });
+    const again = attempts === 0 ? call : nextAttempt(call, call.attempt + attempts);
+    const { delayMs = 0 } = next;
+    next = GIVE_UP;
+    tell('onRetry', means.onRetry, { call: again, provider: inner.provider, delayMs, error: failure });
     try {
       // The wait is ours, not p-retry's: it follows Retry-After and ends with the call.
-      await sleep(delayMs ?? 0, context);
+      await sleep(delayMs, context);
     } catch (reason) {
-      // Cancelled while nothing was on the wire: why it ended, with the facts of the attempts before.
-      if (FaasError.is(reason)) failure = reason.with({ provider: inner.provider, executed, cause: failure });
+      // Nothing is on the wire: why it ended, with the facts of the attempts before.
+      if (FaasError.is(reason)) failure = whileWaiting(reason, failure, executed, inner.provider);
       throw failure;
     }
-    attempts += 1;
     try {
-      return await inner.invoke(next, context);
+      return await inner.invoke(again, context);
     } catch (error) {
-      if (!FaasError.is(error)) throw error;
-      failure = error;
-      executed = executedOverall(executed, error.executed);
+      if (FaasError.is(error)) failed(error);
       throw error;
     }
   };
 
-  if (delayMs !== undefined) {
+  failed(first);
+  if (next.delayMs !== undefined) {
     const { default: pRetry } = await import('p-retry');
     try {
-      // No signal for p-retry: it would replace the facts of a cancelled attempt, or a result, by the reason.
+      // No signal for p-retry: it would replace the facts of a cancelled attempt, or a result, by the reason. Nor a
+      // number of retries: waiting for a circuit counts as none.
       return await pRetry(attempt, {
-        retries: policy.attempts - 2,
+        retries: Infinity,
         minTimeout: 0,
-        shouldRetry: () => {
-          delayMs = delayBeforeNext(failure, attempts, call, context, means);
-          return delayMs !== undefined;
-        },
+        shouldRetry: () => next.delayMs !== undefined,
       });
     } catch (error) {
       if (!FaasError.is(error)) throw error;
     }
   }
   // An inner retry has counted already.
-  throw failure.attempts === undefined ? failure.with({ attempts, executed }) : failure;
+  if (failure.attempts !== undefined) throw failure;
+  const { obstacle } = next;
+  const { message, cause } = failure;
+  throw obstacle === undefined
+    ? failure.with({ attempts, executed })
+    : failure.with({ attempts, executed, message: `${message} No further attempt: ${obstacle}.`, cause });
 }
 
-/** Milliseconds to wait before the next attempt, or undefined to give up. */
-function delayBeforeNext(
+function nextStep(
   failure: FaasError,
   attempts: number,
+  provider: string,
   call: JobCall,
   context: CallContext,
   { policy, budget, random }: Means,
-): number | undefined {
-  if (attempts >= policy.attempts || context.signal.aborted) return undefined;
-  if (!mayRetry(failure, call.idempotent, policy.functionErrors)) return undefined;
-  if (failure.retryAfterMs !== undefined && failure.retryAfterMs > policy.maxDelayMs) return undefined;
-  const delayMs = retryDelayMs(policy, attempts + 1, failure.retryAfterMs, random);
-  if (Date.now() + delayMs >= context.deadline) return undefined;
-  return budget.withdraw() ? delayMs : undefined;
+): NextStep {
+  const { retryAfterMs } = failure;
+  if (context.signal.aborted) return GIVE_UP;
+  if (wasRefused(failure)) {
+    if (retryAfterMs === undefined || !policy.waitWhenRejected) return GIVE_UP;
+    // Scattered, so that not all who wait for a circuit come back in the same moment.
+    return { delayMs: retryAfterMs + random() * policy.minDelayMs };
+  }
+  if (attempts >= policy.attempts || !mayRetry(failure, call.idempotent, policy.functionErrors)) {
+    return GIVE_UP;
+  }
+  if (retryAfterMs !== undefined && retryAfterMs > policy.maxDelayMs) {
+    return {
+      obstacle: `${provider} asks to wait ${retryAfterMs} ms, longer than maxDelayMs (${policy.maxDelayMs})`,
+    };
+  }
+  const delayMs = retryDelayMs(policy, attempts + 1, retryAfterMs, random);
+  if (Date.now() + delayMs >= context.deadline) return { obstacle: 'the deadline of the call comes first' };
+  if (costsBudget(failure) && !budget.withdraw()) {
+    return {
+      obstacle: `the retry budget of ${provider} is empty, too many calls failed lately (see retryBudget)`,
+    };
+  }
+  return { delayMs };
+}
+
+function whileWaiting(
+  reason: FaasError,
+  failure: FaasError,
+  executed: Executed,
+  provider: string,
+): FaasError {
+  const message = `${reason.message} It was waiting for another attempt after this: ${failure.message}`;
+  return reason.with({ provider, executed, message, cause: failure });
 }

@@ -4,7 +4,7 @@ import type { CallContext, FaasInvoker } from '../core/executor.js';
 import type { JobCall, JobResult } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
 import { ChildScope } from '../core/scope.js';
-import { checkOption, wrap } from './wrap.js';
+import { checkOption, invokeSafely, wrap } from './wrap.js';
 
 export interface TimeoutOptions {
   /** Milliseconds for everything inside this layer: all attempts outside `retry()`, each attempt inside it. */
@@ -56,7 +56,7 @@ function invokeWithin(
         ? `${inner.provider} did not answer job ${call.jobId} in time (timeout layer: ${timeoutMs} ms; ${facts}).`
         : reason.message;
 
-    inner.invoke(inTime, scope).then(
+    invokeSafely(inner, inTime, scope).then(
       (result) => {
         settle();
         const { reason } = scope;

@@ -1,6 +1,8 @@
 /** What every layer does the same way: it is its inner invoker, but for `invoke`. */
 import { type Executed, FaasError, type FaasErrorCode } from '../core/errors.js';
-import type { FaasInvoker } from '../core/executor.js';
+import type { CallContext, FaasInvoker } from '../core/executor.js';
+import type { JobCall, JobResult } from '../core/job.js';
+import { warnOf } from '../core/warning.js';
 
 /** An invoker with the provider, limits and `close` of `inner` and another `invoke`. */
 export function wrap(inner: FaasInvoker, invoke: FaasInvoker['invoke']): FaasInvoker {
@@ -16,6 +18,31 @@ export function wrap(inner: FaasInvoker, invoke: FaasInvoker['invoke']): FaasInv
       await inner.close?.();
     },
   };
+}
+
+/**
+ * For layers that are no async functions: an invoker written by hand may throw where it should reject, and a throw
+ * would pass by everything the layer hangs on the promise.
+ */
+export function invokeSafely(inner: FaasInvoker, call: JobCall, context: CallContext): Promise<JobResult> {
+  try {
+    return inner.invoke(call, context);
+  } catch (thrown) {
+    return Promise.reject(thrown);
+  }
+}
+
+/** Tells a listener of the user's. What it throws is a warning: the layer is in the middle of its work. */
+export function tell<Event>(
+  name: string,
+  listener: ((event: Event) => void) | undefined,
+  event: Event,
+): void {
+  try {
+    listener?.(event);
+  } catch (thrown) {
+    warnOf(`The ${name} listener of a layer`, thrown);
+  }
 }
 
 /** Refuses an option that is out of range when the layer is made, not at the first call. */

@@ -3,7 +3,7 @@ import type { AnyJob, JobHandler } from '../core/define-job.js';
 import type { FaasInvoker } from '../core/executor.js';
 import { checkJobId, type JobId } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
-import type { RetryPolicy } from '../core/retry-policy.js';
+import { RetryBudget, type RetryBudgetOptions, type RetryPolicy } from '../core/retry-policy.js';
 // The one layer a runner has by default. It loads nothing until the first failure.
 import { retry } from '../layers/retry.js';
 import { FaasRegistry } from '../registry.js';
@@ -42,6 +42,7 @@ export class JobRunnerBuilder<Outcomes = never> {
   readonly #layers: Layer[] = [];
   #fallback: JobHandler<unknown, unknown> | undefined;
   #retry: Partial<RetryPolicy> | false = {};
+  #retryBudget: RetryBudgetOptions = {};
   #concurrency = 1024;
   #timeoutMs = 300_000;
   #graceMs = 30_000;
@@ -130,6 +131,17 @@ export class JobRunnerBuilder<Outcomes = never> {
     return this;
   }
 
+  /**
+   * Bounds the retries in an outage. Each executor has a budget of its own, shared by all its jobs; a local handler
+   * has one too. Default: `{ ratio: 0.1, reserve: 10 }`, one retry for ten calls in the long run.
+   * @throws {FaasError} CONFIG for a ratio below 0 or a reserve below 1
+   */
+  retryBudget(options: RetryBudgetOptions): this {
+    new RetryBudget(options);
+    this.#retryBudget = options;
+    return this;
+  }
+
   /** The most jobs at once, local and FaaS together. Default 1024. */
   concurrency(limit: number): this {
     this.#concurrency = limit;
@@ -162,6 +174,7 @@ export class JobRunnerBuilder<Outcomes = never> {
       shutdownHandlers: this.#shutdownHandlers,
       layers: this.#layers,
       retry: this.#retry,
+      retryBudget: this.#retryBudget,
       retryLayer: retry,
       concurrency: this.#concurrency,
       timeoutMs: this.#timeoutMs,

@@ -4,7 +4,7 @@ import { FaasError } from '../core/errors.js';
 import type { FaasInvoker, NumberRange } from '../core/executor.js';
 import type { JobId } from '../core/job.js';
 import type { Layer } from '../core/layer.js';
-import type { RetryPolicy } from '../core/retry-policy.js';
+import type { RetryBudgetOptions, RetryPolicy } from '../core/retry-policy.js';
 import type { FaasRegistry } from '../registry.js';
 import type { ConsumerSpec } from './consumer-lane.js';
 import type { ProducerSpec } from './intake.js';
@@ -22,6 +22,7 @@ export interface RunnerConfig {
   readonly shutdownHandlers: readonly (() => void | Promise<void>)[];
   readonly layers: readonly Layer[];
   readonly retry: Partial<RetryPolicy> | false;
+  readonly retryBudget: RetryBudgetOptions;
   readonly retryLayer: (policy: Partial<RetryPolicy>) => Layer;
   readonly concurrency: number;
   readonly timeoutMs: number;

@@ -4,7 +4,6 @@ import { defineJob, type JobHandler, type JobRequest } from '../core/define-job.
 import { FaasError } from '../core/errors.js';
 import type { FaasInvoker } from '../core/executor.js';
 import type { JobId } from '../core/job.js';
-import { RetryBudget } from '../core/retry-policy.js';
 import type { FaasRegistry } from '../registry.js';
 import { JobRunnerBuilder } from './builder.js';
 import { CallList } from './call-list.js';
@@ -61,7 +60,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     checkConfig(config);
     this.#config = config;
     this.registry = config.registry;
-    this.#routes = new RouteTable(config.jobs, config.registry, { ...config, budget: new RetryBudget() });
+    this.#routes = new RouteTable(config.jobs, config.registry, config);
     this.#alwaysRoutes = config.always.map((handler) => this.#handlerRoute(handler, 'always'));
     this.#fallbackRoute =
       config.fallback === undefined ? undefined : this.#handlerRoute(config.fallback, 'fallback');

@@ -139,6 +139,11 @@ export class CountedInvoker implements FaasInvoker {
 
   invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     (call as RunnerCall).tally.attempted(this.provider);
-    return this.#inner.invoke(call, context);
+    try {
+      return this.#inner.invoke(call, context);
+    } catch (thrown) {
+      // An executor written by hand may throw where it should reject; the layers hear only of rejections.
+      return Promise.reject(thrown);
+    }
   }
 }

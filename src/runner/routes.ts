@@ -3,7 +3,7 @@ import type { AnyJob } from '../core/define-job.js';
 import type { FaasInvoker } from '../core/executor.js';
 import type { JobId } from '../core/job.js';
 import { type Layer, withLayers } from '../core/layer.js';
-import type { RetryBudget, RetryPolicy } from '../core/retry-policy.js';
+import { RetryBudget, type RetryBudgetOptions, type RetryPolicy } from '../core/retry-policy.js';
 import type { FaasRegistry } from '../registry.js';
 import { Gate } from './gate.js';
 import { CountedInvoker, LocalInvoker } from './local.js';
@@ -14,7 +14,7 @@ export interface RouteOptions {
   readonly retry: Partial<RetryPolicy> | false;
   /** Makes the retry layer: handed in, so that this file knows no layer. */
   readonly retryLayer: (policy: Partial<RetryPolicy> & { budget: RetryBudget }) => Layer;
-  readonly budget: RetryBudget;
+  readonly retryBudget: RetryBudgetOptions;
   /** The most calls at once on an executor. */
   readonly executorConcurrency: ReadonlyMap<FaasInvoker, number>;
 }
@@ -43,7 +43,7 @@ export class JobRoute {
     this.#jobGate = job.concurrency === undefined ? undefined : new Gate(job.concurrency);
     if (job.handler !== undefined) {
       this.local = {
-        invoker: table.withRetry(job, LOCAL_INVOKER),
+        invoker: table.withRetry(job, LOCAL_INVOKER, table.newBudget()),
         isLocal: true,
         gates: this.#jobGate === undefined ? NO_GATES : [this.#jobGate],
       };
@@ -64,7 +64,9 @@ export class JobRoute {
   #faasTarget(executor: FaasInvoker): Target {
     const executorGate = this.#table.executorGate(executor);
     const gates = [this.#jobGate, executorGate].filter((gate) => gate !== undefined);
-    return { invoker: this.#table.withRetry(this.job, this.#table.layered(executor)), isLocal: false, gates };
+    const budget = this.#table.budgetOf(executor);
+    const invoker = this.#table.withRetry(this.job, this.#table.layered(executor), budget);
+    return { invoker, isLocal: false, gates };
   }
 }
 
@@ -79,6 +81,8 @@ export class RouteTable {
   // Layers such as a circuit breaker hold state about an executor: one wrapping each, whatever jobs share it.
   readonly #layered = new WeakMap<FaasInvoker, FaasInvoker>();
   readonly #gates = new Map<FaasInvoker, Gate>();
+  // An executor that is down must not use up the retries of another one.
+  readonly #budgets = new WeakMap<FaasInvoker, RetryBudget>();
 
   constructor(jobs: Iterable<AnyJob>, registry: FaasRegistry, options: RouteOptions) {
     this.registry = registry;
@@ -106,12 +110,28 @@ export class RouteTable {
     return wrapped;
   }
 
-  withRetry(job: AnyJob, inner: FaasInvoker): FaasInvoker {
-    const { retry, retryLayer, budget } = this.#options;
+  withRetry(job: AnyJob, inner: FaasInvoker, budget: RetryBudget): FaasInvoker {
+    const { retry, retryLayer } = this.#options;
     const own = job.retry ?? retry;
     if (own === false) return inner;
+    // Behind an open circuit a job with a local fallback runs here instead of waiting.
+    const waitWhenRejected = job.localFallback !== true;
     const policy = retry === false ? own : { ...retry, ...own };
-    return retryLayer({ ...policy, budget })(inner);
+    return retryLayer({ waitWhenRejected, ...policy, budget })(inner);
+  }
+
+  newBudget(): RetryBudget {
+    return new RetryBudget(this.#options.retryBudget);
+  }
+
+  /** One for each executor, whatever jobs share it. */
+  budgetOf(executor: FaasInvoker): RetryBudget {
+    let budget = this.#budgets.get(executor);
+    if (budget === undefined) {
+      budget = this.newBudget();
+      this.#budgets.set(executor, budget);
+    }
+    return budget;
   }
 
   executorGate(executor: FaasInvoker): Gate | undefined {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CostMeter } from '../../src/core/cost-meter.js';
@@ -95,6 +96,23 @@ describe('budget', () => {
     expect(error.message).toMatch(/parked by the budget/);
     expect(executor.calls).toHaveLength(0);
     expect(layer.parked).toBe(0);
+  });
+
+  it('a listener that throws neither ends a parked call nor keeps its money', async () => {
+    const warned = once(process, 'warning');
+    const onPark = () => {
+      throw new Error('metrics are down');
+    };
+    const layer = budget({ limit: { usd: 0 }, ledger: meter(), onPark });
+    const parked = withLayers(
+      invoker(() => costing(1)),
+      layer,
+    ).invoke(callOf(), callContext());
+    expect(String(await warned)).toContain('metrics are down');
+    expect(layer.parked).toBe(1);
+    layer.raise(1);
+    await parked;
+    expect(figures(layer)).toEqual({ limitUsd: 1, spentUsd: 1, reservedUsd: 0, parked: 0 });
   });
 
   it('a cancelled one lets the next in when that is cheaper', async () => {

@@ -119,6 +119,21 @@ describe.each(Object.entries(layers))('%s', (name, make) => {
     expect(await done).toMatchObject({ code: 'CANCELLED', executed: 'maybe' });
   });
 
+  it('hears an invoker that throws where it should reject, and leaves nothing behind', async () => {
+    const inner: FaasInvoker = {
+      ...scripted(),
+      invoke: () => {
+        throw failure('INVALID_REQUEST', 'no');
+      },
+    };
+    const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout');
+    const before = timers();
+    const context = new CallScope();
+    const work = withLayers(inner, ...make()).invoke(callOf({ idempotent: true }), context);
+    expect(await errorOf(work)).toMatchObject({ code: 'INVALID_REQUEST', executed: 'no' });
+    expect(timers()).toEqual(before);
+  });
+
   it('forwards provider, limits and close', async () => {
     const inner = scripted(OK);
     const executor: FaasInvoker = withLayers(inner, ...make());

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { FaasInvoker } from '../../src/core/executor.js';
 import { CallScope, callContext } from '../../src/core/scope.js';
+import { defineJob, JobRunner } from '../../src/index.js';
 import { RetryBudget, type RetryEvent, retry, withLayers } from '../../src/layers/index.js';
 import { callOf, cancelReason, errorOf, failure, invoker, OK, scripted } from './invokers.js';
 
@@ -130,6 +132,38 @@ describe('retry', () => {
     await errorOf(invoke(withLayers(a, layer)));
     await errorOf(invoke(withLayers(b, layer)));
     expect(a.calls.length + b.calls.length).toBe(3);
+  });
+
+  it('attempts again what an invoker threw instead of rejecting, in a runner too', async () => {
+    let invocations = 0;
+    const throwing: FaasInvoker = {
+      ...scripted(),
+      invoke: async () => OK,
+    };
+    throwing.invoke = () => {
+      invocations += 1;
+      if (invocations % 2 === 1) throw down();
+      return Promise.resolve(OK);
+    };
+    expect(await invoke(withLayers(throwing, retry(quick)))).toBe(OK);
+    const job = defineJob({ id: 1, name: 'j', codec: 'bytes', handler: (bytes: Uint8Array) => bytes });
+    const attempts: number[] = [];
+    await JobRunner.builder()
+      .job(job)
+      .producer([job.call(Uint8Array.of(1))])
+      .withFaasExecutor(1, throwing)
+      .consumer((outcome) => attempts.push(outcome.attempts))
+      .run();
+    expect(attempts).toEqual([2]);
+  });
+
+  it('a listener that throws does not end the call', async () => {
+    const warned = once(process, 'warning');
+    const onRetry = () => {
+      throw new Error('metrics are down');
+    };
+    expect(await invoke(withLayers(scripted(down(), OK), retry({ ...quick, onRetry })))).toBe(OK);
+    expect(String(await warned)).toContain('metrics are down');
   });
 
   it('refuses options out of range at once', () => {
