@@ -130,7 +130,9 @@ export class LambdaExecutor implements FaasExecutor {
   /**
    * Starts up to `instances` (default 1) instances by events that the entry answers without the job; AWS takes them
    * back when it likes. To keep them, deploy with `keepWarm`.
-   * @throws {FaasError} UNSUPPORTED for a function without our entry, since a ping would run its code
+   * A ping that AWS throttles is not counted.
+   * @throws {FaasError} UNSUPPORTED for a function without our entry, since a ping would run its code; what a ping failed
+   * with when none was answered
    */
   async warm(jobId: JobId, instances = 1, signal?: AbortSignal): Promise<number> {
     return warm(this.#settings, this.#lifecycle, this.#invoker, jobId, instances, signal);
