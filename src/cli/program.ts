@@ -7,6 +7,7 @@ import { deployCommand } from './commands/deploy.js';
 import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { driftCommand, refreshCommand } from './commands/drift.js';
+import { forgetCommand } from './commands/forget.js';
 import { healthCommand } from './commands/health.js';
 import { importCommand } from './commands/import.js';
 import { invokeCommand } from './commands/invoke.js';
@@ -65,6 +66,7 @@ function buildProgram(finish: Finish, json: boolean): Command {
     applyCommand,
     destroyCommand,
     importCommand,
+    forgetCommand,
     driftCommand,
     refreshCommand,
     outputCommand,

@@ -1,8 +1,9 @@
 /** One action on a function. The state is written before and after every request that another run could not undo. */
 import { FaasError } from '../core/errors.js';
-import type { Desired, DesiredFunction } from './core/model.js';
+import { inPlaceOf, isSameThing } from './core/identity.js';
+import type { Address, Desired, DesiredFunction } from './core/model.js';
 import { type Action, dependenciesOf } from './core/plan.js';
-import type { FunctionResource } from './core/state.js';
+import type { FunctionResource, State } from './core/state.js';
 import { attributesOf, withGroups, withRemote } from './merge.js';
 import type { ResourceProvider } from './provider.js';
 import type { Run } from './run.js';
@@ -23,40 +24,38 @@ export async function applyFunction(action: Action, run: Run): Promise<void> {
     case 'create':
     case 'replace':
       if (wanted === undefined) return;
-      // Before anything is deleted for it. What has our own name is what we are about to delete.
-      if (old === undefined || isElsewhere(old, wanted)) await refuseNamesake(run, wanted);
-      // An earlier create, of whatever name, may have reached the provider: nobody kept the answer.
-      await remove(run, old);
-      return create(run, wanted);
+      return make(run, inPlaceOf(wanted, old), old);
   }
+}
+
+async function make(run: Run, desired: DesiredFunction, old: FunctionResource | undefined): Promise<void> {
+  // Before anything is deleted for it. What is the same thing is what we are about to delete.
+  if (old === undefined || !isSameThing(old, desired)) await refuseNamesake(run, desired);
+  // An earlier create, of whatever name, may have reached the provider: nobody kept the answer.
+  await remove(run, old);
+  return create(run, desired);
 }
 
 /** `creating` in the state means that nobody had the name when it was written: what has it later is ours. */
 async function refuseNamesake(run: Run, desired: DesiredFunction): Promise<void> {
-  const { name, provider } = desired;
+  const { address, name, provider } = desired;
   const namesake = await run.provider(provider).find(desired, run.signal);
   if (namesake === undefined) return;
-  const message = `${provider} has a function ${namesake.name ?? name} (${namesake.id}) that is not managed here.`;
-  throw conflictExplained(
-    new FaasError({ code: 'CONFLICT', executed: 'no', provider, functionName: name, message }),
-    desired,
-  );
-}
-
-function isElsewhere({ provider, attributes }: FunctionResource, desired: DesiredFunction): boolean {
-  const { name, namespace = attributes.namespace, job_id } = desired;
-  return (
-    provider !== desired.provider ||
-    attributes.name !== name ||
-    attributes.namespace !== namespace ||
-    attributes.job_id !== job_id
-  );
+  const holder = holderOf(run.state, provider, namesake.id);
+  if (holder === address) return;
+  const what = `${provider} has a function ${namesake.name ?? name} (${namesake.id}) that is`;
+  if (holder === undefined) throw importable(conflict(desired, `${what} not managed here.`), desired);
+  throw conflict(desired, `${what} managed here as ${holder}. Give one of them another name or job id.`);
 }
 
 async function create(run: Run, desired: DesiredFunction): Promise<void> {
   const { address } = desired;
   const provider = run.provider(desired.provider);
-  const known = attributesOf(desired);
+  const jobId = provider.jobIdOf?.(desired);
+  const known = {
+    ...attributesOf(desired),
+    ...(jobId !== undefined && { job_id: jobId, id: String(jobId) }),
+  };
   const base = {
     type: 'function',
     address,
@@ -68,13 +67,23 @@ async function create(run: Run, desired: DesiredFunction): Promise<void> {
   try {
     ({ id } = await provider.create(desired, run.codes.get(address), run.signal));
   } catch (failure) {
-    // Only who is sure that nothing is there forgets it.
-    if (FaasError.is(failure) && failure.executed === 'no') await run.commit(address, undefined);
-    throw conflictExplained(failure, desired);
+    if (await leftNothing(run, desired, failure)) await run.commit(address, undefined);
+    throw importable(failure, desired);
   }
   await run.commit(address, { ...base, status: 'tainted', attributes: { ...known, id } });
   const remote = await untilRunning(provider, id, run.waits, run.signal);
   await run.commit(address, { ...base, attributes: withRemote({ ...known, id }, remote, { sent: true }) });
+}
+
+/** That no code ran says nothing of what was made: only who looks and finds nothing may forget it. */
+async function leftNothing(run: Run, desired: DesiredFunction, failure: unknown): Promise<boolean> {
+  if (!FaasError.is(failure) || failure.executed !== 'no') return false;
+  if (failure.code === 'CONFLICT') return true;
+  const look = run.provider(desired.provider).find(desired, run.signal);
+  return look.then(
+    (found) => found === undefined,
+    () => false,
+  );
 }
 
 async function update(
@@ -87,13 +96,14 @@ async function update(
   const provider = run.provider(desired.provider);
   const id = idOf(prior);
   const done: (typeof groups)[number][] = [];
-  const keep = async (): Promise<void> => {
+  const keep = async (status?: 'unfinished'): Promise<void> => {
     const remote = await provider.read(id, run.signal);
     const sent = withGroups(prior.attributes, desired, done);
     const attributes =
       remote === undefined ? sent : withRemote(sent, remote, { sent: done.includes('code') });
-    await run.commit(address, { ...prior, dependencies: dependencies(run, desired), attributes });
+    await run.commit(address, { ...prior, status, dependencies: dependencies(run, desired), attributes });
   };
+  await run.commit(address, { ...prior, status: 'unfinished' });
   try {
     for (const group of groups) {
       await provider.update(id, group, desired, run.codes.get(address), run.signal);
@@ -102,7 +112,7 @@ async function update(
     await untilRunning(provider, id, run.waits, run.signal);
   } catch (failure) {
     // What was sent counts, what was not is sent by the next run. A provider that cannot be asked leaves the state as it was.
-    await keep().catch(() => {});
+    await keep('unfinished').catch(() => {});
     throw failure;
   }
   await keep();
@@ -147,7 +157,17 @@ function idOf({ address, attributes: { id } }: FunctionResource): string {
   });
 }
 
-function conflictExplained(failure: unknown, { address, name }: DesiredFunction): unknown {
+/** Under which address the state holds what the provider knows by this id. */
+function holderOf({ resources }: State, provider: string, id: string): Address | undefined {
+  return [...resources.values()].find((one) => one.provider === provider && one.attributes.id === id)
+    ?.address;
+}
+
+function conflict({ provider, name: functionName }: DesiredFunction, message: string): FaasError {
+  return new FaasError({ code: 'CONFLICT', executed: 'no', provider, functionName, message });
+}
+
+function importable(failure: unknown, { address, name }: DesiredFunction): unknown {
   if (!FaasError.is(failure) || failure.code !== 'CONFLICT') return failure;
   const message = `${failure.message} To manage the one that is there: jobferry import FILE ${address} ${name}`;
   return failure.with({ message });

@@ -30,6 +30,7 @@ export {
   type State,
   stateFromJson,
   stateToJson,
+  withResource,
 } from './core/state.js';
 export { validate } from './core/validate.js';
 export { importResource } from './import.js';

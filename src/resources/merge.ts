@@ -16,6 +16,7 @@ export function withRemote(
     ...known,
     id: remote.id,
     name: remote.name ?? known.name,
+    job_id: remote.jobId ?? known.job_id,
     namespace: remote.namespace ?? known.namespace,
     runtime: remote.runtime ?? known.runtime,
     template: remote.template ?? known.template,
@@ -41,7 +42,9 @@ function codeHashes(
   sent: boolean,
 ): Pick<FunctionAttributes, 'code_sha256' | 'remote_code_sha256'> {
   if (remote === undefined || remote === remote_code_sha256) return { code_sha256, remote_code_sha256 };
-  return { code_sha256: sent ? code_sha256 : remote, remote_code_sha256: remote };
+  // Heard of for the first time, it is the hash of what we sent.
+  const isOurs = sent || (remote_code_sha256 === undefined && code_sha256 !== undefined);
+  return { code_sha256: isOurs ? code_sha256 : remote, remote_code_sha256: remote };
 }
 
 /** What is wanted, with nothing of a provider's yet. */

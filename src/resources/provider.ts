@@ -26,6 +26,8 @@ export interface Code {
 /** A function as its provider describes it. What the provider does not say is absent, and the state keeps what it knew. */
 export interface RemoteFunction {
   readonly id: string;
+  /** Where functions are known by one. */
+  readonly jobId?: number;
   readonly name?: string;
   readonly status: FunctionStatus;
   /** As the provider writes it. */
@@ -49,6 +51,8 @@ export interface RemoteFunction {
 
 export interface ResourceProvider {
   readonly name: string;
+  /** The job id that a function will have, where functions are known by one: then it is known before the create. */
+  jobIdOf?(desired: DesiredFunction): number;
   /** Why this function cannot run here, from the provider's limits, in whole sentences; empty when it can. */
   cannotRun(desired: DesiredFunction): string[];
   /**

@@ -62,9 +62,12 @@ async function look(
   const { id } = resource.attributes;
   if (id === undefined) return resource;
   const remote = await provider.read(id, signal);
-  return remote === undefined
-    ? undefined
-    : { ...resource, attributes: withRemote(resource.attributes, remote) };
+  if (remote === undefined) return undefined;
+  const { status, ...rest } = resource;
+  const attributes = withRemote(resource.attributes, remote);
+  // It was condemned for not running, and it runs: what was not sent shows as a change.
+  const isCleared = status !== undefined && (remote.status === 'running' || remote.status === 'idle');
+  return { ...rest, ...(!isCleared && { status }), attributes };
 }
 
 function driftOf(before: Resource, after: Resource | undefined): Drift | undefined {

@@ -121,16 +121,20 @@ describe('declared functions on the API of E2E’s design documents', () => {
     ]);
   });
 
-  it('that fail say why, stay known as tainted, and are made anew', async () => {
+  it('that fail say why, stay known as tainted, and are made anew unless they run by then', async () => {
     await using fake = await fakeE2e();
     const desk = new Desk(fake);
     fake.broken.set('resize', 'ModuleNotFoundError: requests');
     const { failed, state } = await desk.apply(file());
     expect(String(failed[0]?.error)).toContain('ModuleNotFoundError: requests');
     expect(state.resources.get('function.resize')).toMatchObject({ status: 'tainted' });
-    fake.broken.clear();
     await desk.apply(file());
     expect(fake.operations()).toContain('DELETE /functions/{id}');
+    fake.requests.length = 0;
+    fake.broken.clear();
+    await desk.apply(file());
+    expect(fake.operations().filter((operation) => !operation.startsWith('GET'))).toEqual([]);
+    expect(desk.state.resources.get('function.resize')?.status).toBeUndefined();
     expect(await desk.isSettled(file())).toBe(true);
     expect(fake.functions.size).toBe(1);
   });

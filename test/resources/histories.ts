@@ -51,6 +51,9 @@ export async function history(seed: number): Promise<{ runs: number; cuts: numbe
 function randomFile(pick: <T>(all: readonly T[]) => T, random: () => number): Declarations {
   // Names change under their addresses, and back.
   const named = (key: string) => (random() < 0.3 ? `${key}-new` : key);
+  // Names of functions go from one to another, too.
+  const names = ['aaa', 'bbb', 'ccc', 'ddd'].sort(() => random() - 0.5);
+  const nameOf = (key: string) => (random() < 0.6 ? (names.pop() ?? key) : `${key}-own`);
   const secrets = ['s-one', 's-two']
     .filter(() => random() < 0.6)
     .map((key) => [key, { name: named(key), value_env: pick(['v', 'w']) }] as const);
@@ -59,7 +62,7 @@ function randomFile(pick: <T>(all: readonly T[]) => T, random: () => number): De
     .map((key): [string, FunctionDeclaration] => [
       key,
       {
-        name: named(key),
+        name: nameOf(key),
         runtime: pick(['node20', 'python3.11']),
         code_inline: pick(['one', 'two']),
         config: { memory_mb: pick([128, 256]) },

@@ -1,5 +1,6 @@
 /** Which attributes differ, and what each difference means. Pure. */
-import type { DesiredFunction, DesiredSecret } from './model.js';
+import { isByJobId } from './identity.js';
+import type { DesiredConfig, DesiredFunction, DesiredSecret } from './model.js';
 import type { FunctionAttributes, SecretAttributes } from './state.js';
 
 /** What is sent together in one update, in the order in which updates are sent. */
@@ -26,14 +27,23 @@ export function functionChanges(prior: FunctionAttributes, desired: DesiredFunct
     if (after === undefined && NAMED_ELSEWHERE.has(path)) return;
     if (!isSame(before, after)) changes.push({ path, before, after, needs });
   };
-  for (const field of ['name', 'namespace', 'runtime', 'template', 'job_id'] as const) {
+  const byJobId = isByJobId(prior);
+  const isRenamed = byJobId && desired.job_id !== undefined && desired.job_id === prior.job_id;
+  if (!isRenamed) compare('name', prior.name, desired.name, 'replace');
+  for (const field of ['namespace', 'runtime', 'template'] as const) {
     compare(field, prior[field], desired[field], 'replace');
   }
+  // Elsewhere a job id means nothing.
+  if (byJobId) compare('job_id', prior.job_id, desired.job_id, 'replace');
   compare('config.hardware_type', prior.config.hardware_type, desired.config.hardware_type, 'replace');
   for (const field of ['code_sha256', 'image', 'handler_function', 'requirements'] as const) {
     compare(field, prior[field], desired[field], 'code');
   }
-  for (const field of ['memory_mb', 'timeout_seconds', 'replicas', 'min_scale', 'max_scale'] as const) {
+  for (const field of [
+    'memory_mb',
+    'timeout_seconds',
+    ...scaleFields(prior.config, desired.config),
+  ] as const) {
     compare(`config.${field}`, prior.config[field], desired.config[field], 'config');
   }
   changes.push(...mapChanges('environment', prior.environment, desired.environment, 'environment'));
@@ -73,6 +83,23 @@ function mapChanges(
   return keys
     .filter((key) => before[key] !== after[key])
     .map((key) => ({ path: `${name}.${key}`, before: before[key], after: after[key], needs }));
+}
+
+/**
+ * A fixed count is a range of one number, and providers say it either way. Where there is a real range, how many run within
+ * it is the provider's own matter.
+ */
+function scaleFields(
+  before: DesiredConfig,
+  after: DesiredConfig,
+): readonly ('replicas' | 'min_scale' | 'max_scale')[] {
+  if (isSame(rangeOf(before), rangeOf(after))) return [];
+  const isScaled = after.min_scale !== undefined || after.max_scale !== undefined;
+  return isScaled ? ['min_scale', 'max_scale'] : ['replicas', 'min_scale', 'max_scale'];
+}
+
+function rangeOf({ replicas, min_scale: min, max_scale: max }: DesiredConfig): (number | undefined)[] {
+  return min === undefined && max === undefined ? [replicas, replicas] : [min, max];
 }
 
 /** By value: null and undefined are the same, since JSON knows only one of them. */

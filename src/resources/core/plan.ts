@@ -80,7 +80,11 @@ function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Un
   ];
   // A function goes before its successor comes, since both have one name; a secret stays until no function uses it.
   if (reasons.length > 0) return [{ ...base, kind: 'replace', changes, reasons }, ...old];
-  const groups = UPDATE_GROUPS.filter((group) => changes.some(({ needs }) => needs === group));
+  const isUnfinished = prior.status === 'unfinished';
+  // What runs no more after an update may have got only half of it, or what it cannot run.
+  const groups = UPDATE_GROUPS.filter(
+    (group) => changes.some(({ needs }) => needs === group) || (isUnfinished && group === 'code'),
+  );
   const relinked = desired.type === 'function' && !sameList(prior.dependencies, dependenciesOf(desired, all));
   if (groups.length === 0) {
     return [
@@ -88,7 +92,8 @@ function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Un
       ...old,
     ];
   }
-  return [{ ...base, groups, kind: 'update', changes, reasons: [] }, ...old];
+  const unfinished = isUnfinished ? ['its last update did not bring it to run'] : [];
+  return [{ ...base, groups, kind: 'update', changes, reasons: unfinished }, ...old];
 }
 
 /** The provider of a resource is part of what it is. */

@@ -25,8 +25,11 @@ export interface Computed {
 interface ResourceBase {
   readonly address: Address;
   readonly provider: string;
-  /** `creating`: the request went out and no answer was kept. `tainted`: it is there and not right; it is replaced. */
-  readonly status?: 'creating' | 'tainted' | undefined;
+  /**
+   * `creating`: the request went out and no answer was kept. `tainted`: all was sent and it was not seen to run; it is
+   * replaced unless it runs by then. `unfinished`: an update was begun, and it was not seen to run since.
+   */
+  readonly status?: 'creating' | 'tainted' | 'unfinished' | undefined;
   /** Addresses that must be there before it. */
   readonly dependencies: readonly Address[];
 }

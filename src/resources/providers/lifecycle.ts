@@ -33,9 +33,9 @@ export function lifecycleProvider({
     desired: DesiredFunction,
     code: Code | undefined,
     signal: AbortSignal,
-  ): Promise<number> => {
+    jobId: number,
+  ): Promise<void> => {
     if (code === undefined) throw problem(name, `${desired.address} has no code that could be deployed`);
-    const jobId = jobIdOf(desired);
     const config: Partial<FunctionConfig> = {
       ...common,
       memoryMb: desired.config.memory_mb,
@@ -44,7 +44,6 @@ export function lifecycleProvider({
       ...(labels && { labels: { ...common.labels, ...desired.labels } }),
     };
     await executor.deployJob(jobId, await pack(desired, code), config, signal);
-    return jobId;
   };
 
   const read = async (id: string, signal: AbortSignal): Promise<RemoteFunction | undefined> => {
@@ -57,25 +56,28 @@ export function lifecycleProvider({
 
   return {
     name,
+    jobIdOf,
     cannotRun: (desired) => [
       ...reasons(name, desired, labels),
       ...outOfRange(desired, name, 'memory_mb', desired.config.memory_mb, limits.memoryMb),
       ...outOfRange(desired, name, 'timeout_seconds', desired.config.timeout_seconds, limits.timeoutSecs),
     ],
     async create(desired, code, signal) {
-      const there = await executor.getDeployment(jobIdOf(desired), signal);
+      const jobId = jobIdOf(desired);
+      const there = await executor.getDeployment(jobId, signal);
       if (there !== undefined) {
-        const message = `${name} has a function with the job id ${jobIdOf(desired)} (${there.functionName}).`;
+        const message = `${name} has a function with the job id ${jobId} (${there.functionName}).`;
         throw new FaasError({ code: 'CONFLICT', executed: 'no', provider: name, message });
       }
-      return { id: String(await deploy(desired, code, signal)) };
+      await deploy(desired, code, signal, jobId).catch((failure: unknown) => {
+        throw isConflict(failure) ? failure.with({ executed: 'maybe' }) : failure;
+      });
+      return { id: String(jobId) };
     },
     read,
     find: (wanted, signal) => read(String(jobIdOf(wanted)), signal),
     // A deploy sends the whole: what an earlier group has brought is no write any more.
-    update: async (_id, _group, desired, code, signal) => {
-      await deploy(desired, code, signal);
-    },
+    update: (id, _group, desired, code, signal) => deploy(desired, code, signal, Number(id)),
     delete: (id, signal) => executor.undeployJob(Number(id), signal),
     async close() {
       await executor.close?.();
@@ -122,19 +124,26 @@ function outOfRange(
 }
 
 function remoteOf(deployment: Deployment, unhealthy: string | undefined): RemoteFunction {
-  const { jobId, endpoint, memoryMb, timeoutSecs, deployedAt } = deployment;
+  const { jobId, endpoint, memoryMb, timeoutSecs, deployedAt, sha256 } = deployment;
   return {
     id: String(jobId),
+    jobId,
     status: unhealthy === undefined ? 'running' : 'failed',
     statusText: unhealthy === undefined ? 'deployed' : 'unhealthy',
     ...(unhealthy !== undefined && { errorMessage: unhealthy }),
     invokeUrl: endpoint,
+    ...(sha256 !== undefined && { codeSha256: sha256 }),
     config: {
       ...(memoryMb !== undefined && { memory_mb: memoryMb }),
       ...(timeoutSecs !== undefined && { timeout_seconds: timeoutSecs }),
     },
     ...(deployedAt !== undefined && { createdAt: deployedAt }),
   };
+}
+
+/** In the middle of a deploy it is no word on who has the job id: nobody had it a moment ago. */
+function isConflict(failure: unknown): failure is FaasError {
+  return FaasError.is(failure) && failure.code === 'CONFLICT';
 }
 
 function problem(provider: string, message: string): FaasError {

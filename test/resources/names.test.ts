@@ -1,0 +1,82 @@
+/** Names and namespaces that are handed on: what has a name is the same function, whatever key it stands under. */
+import { describe, expect, it } from 'vitest';
+import type { Declarations, FunctionDeclaration } from '../../src/resources/index.js';
+import { World } from './world.js';
+
+const one: FunctionDeclaration = { runtime: 'node20', code_inline: 'one' };
+const two: FunctionDeclaration = { runtime: 'node20', code_inline: 'two' };
+const file = (functions: Record<string, FunctionDeclaration>): Declarations => ({ functions });
+const codeOf = (world: World) =>
+  Object.fromEntries([...world.functions.values()].map(({ name, codeSha256 }) => [name, codeSha256]));
+
+describe('names that are handed on', () => {
+  it('are swapped in place, in one apply', async () => {
+    const world = new World();
+    await world.run(file({ aaa: { ...one, name: 'left' }, bbb: { ...two, name: 'right' } }));
+    world.writes.length = 0;
+    const swapped = file({ aaa: { ...one, name: 'right' }, bbb: { ...two, name: 'left' } });
+    expect((await world.run(swapped)).failed).toEqual([]);
+    expect(codeOf(world)).toEqual({ right: 'sha-of-one', left: 'sha-of-two' });
+    expect(world.writes.sort()).toEqual(['update left code', 'update right code']);
+    expect(await world.isSettled(swapped)).toBe(true);
+  });
+
+  it('go to a new function in the apply that gives the old one another', async () => {
+    const world = new World();
+    await world.run(file({ aaa: { ...one, name: 'greet' } }));
+    const next = file({ aaa: { ...one, name: 'greet-old' }, bbb: { ...two, name: 'greet' } });
+    expect((await world.run(next)).failed).toEqual([]);
+    expect(codeOf(world)).toEqual({ greet: 'sha-of-two', 'greet-old': 'sha-of-one' });
+    expect(await world.isSettled(next)).toBe(true);
+  });
+
+  it('go round when each takes the next one’s and the last is dropped', async () => {
+    const world = new World();
+    await world.run(file({ aaa: one, bbb: two }));
+    const next = file({ aaa: { ...one, name: 'bbb' } });
+    expect((await world.run(next)).failed).toEqual([]);
+    expect(codeOf(world)).toEqual({ bbb: 'sha-of-one' });
+    expect(await world.isSettled(next)).toBe(true);
+  });
+});
+
+describe('a function in a namespace that its file names no more', () => {
+  it('is made anew in its own namespace', async () => {
+    const world = new World();
+    await world.run(file({ resize: { ...one, namespace: 'north' } }));
+    expect((await world.run(file({ resize: { ...one, runtime: 'node18' } }))).failed).toEqual([]);
+    expect([...world.functions.values()]).toMatchObject([{ runtime: 'node18', namespace: 'north' }]);
+  });
+
+  it('stays when someone else has the new name there', async () => {
+    const world = new World();
+    await world.run(file({ resize: { ...one, namespace: 'north' } }));
+    const theirs = world.makeByHand('crop');
+    const found = world.functions.get(theirs);
+    if (found !== undefined) world.functions.set(theirs, { ...found, namespace: 'north' });
+    world.writes.length = 0;
+    const { failed } = await world.run(file({ resize: { ...one, name: 'crop' } }));
+    expect(String(failed[0]?.error)).toContain('is not managed here');
+    expect(world.writes).toEqual([]);
+  });
+});
+
+describe('an update after which a function does not run', () => {
+  it('is sent again, with its code, until the function runs', async () => {
+    const world = new World();
+    await world.run(file({ resize: one }));
+    world.broken.add('resize');
+    expect((await world.run(file({ resize: two }))).failed).toHaveLength(1);
+    expect(world.state.resources.get('function.resize')).toMatchObject({ status: 'unfinished' });
+    world.writes.length = 0;
+    const again = await world.run(file({ resize: two }));
+    expect(again.plan.actions).toMatchObject([
+      { kind: 'update', groups: ['code'], reasons: ['its last update did not bring it to run'] },
+    ]);
+    expect(again.failed).toHaveLength(1);
+    expect(world.writes).toEqual(['update resize code']);
+    world.broken.clear();
+    expect((await world.run(file({ resize: two }))).failed).toEqual([]);
+    expect(await world.isSettled(file({ resize: two }))).toBe(true);
+  });
+});
