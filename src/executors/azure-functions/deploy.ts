@@ -224,7 +224,7 @@ export class Deployer {
     journal.begin('publish');
     if (spec.plan.kind === 'consumption') {
       // Its deployment service takes no package that is already built: the host reads it from storage.
-      const url = await uploadPackage(spec, ground);
+      const url = await uploadPackage(spec, ground, scope);
       await this.#writeSettings(spec.appName, { ...settings, [PACKAGE_URL]: url }, scope);
     } else {
       await this.#scm.publish(spec, site, scope, (state) => journal.waitFor('publish', state));
