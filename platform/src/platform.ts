@@ -29,7 +29,7 @@ import { Spawner } from './runtimes/spawner.js';
 import { startWatchdog } from './runtimes/watchdog.js';
 import { callbackStoreOn } from './store/callback-store.js';
 import { dataFolderAt, makeRoot, prepareFolders } from './store/data-folder.js';
-import { openDatabase } from './store/database.js';
+import { openDatabase, storedBytesIn } from './store/database.js';
 import { FunctionLogs } from './store/function-logs.js';
 import { functionStoreOn } from './store/function-store.js';
 import { GroupCommit } from './store/group-commit.js';
@@ -173,7 +173,14 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     const invocations = invocationStoreOn(database);
     const kept = keptOutcomesOn(database);
     const disk = new GroupCommit(database);
-    const storage = new Storage({ invocations, kept, disk, limits, log });
+    const storage = new Storage({
+      invocations,
+      kept,
+      disk,
+      storedBytes: storedBytesIn(database),
+      limits,
+      log,
+    });
     cleanup.push(() => storage.close());
     const queue = new InvocationQueue({
       calls: engine.calls,

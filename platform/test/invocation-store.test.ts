@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -9,7 +10,7 @@ import { isTerminal, type TerminalStatus } from '../src/queue/invocation.js';
 import { type InvocationStore, invocationStoreOn } from '../src/queue/invocation-store.js';
 import { keptOutcomesOn } from '../src/queue/kept-outcomes.js';
 import { Storage } from '../src/queue/storage.js';
-import { openDatabase } from '../src/store/database.js';
+import { openDatabase, storedBytesIn } from '../src/store/database.js';
 import { GroupCommit } from '../src/store/group-commit.js';
 import { tempFolder } from './support/platform.js';
 
@@ -133,11 +134,113 @@ describe('the record of an invocation', () => {
     store.claim('ended', 'l', 1);
     store.finish('ended', 'l', { ...stored, status: 'completed', nowMs: 100 });
     expect(store.findByKey('f', 'key')?.invocationId).toBe('ended');
-    const before = store.storedBytes();
+    const storedBytes = storedBytesIn(database);
+    const before = storedBytes();
     expect([store.deleteFinishedBefore(100), store.deleteFinishedBefore(101)]).toEqual([0, 1]);
     expect([store.get('ended'), store.get('open')?.status]).toEqual([undefined, 'pending']);
-    expect(store.storedBytes()).toBeLessThan(before);
+    expect(storedBytes()).toBeLessThan(before);
     database.close();
+  });
+});
+
+describe('the bytes that are stored', () => {
+  /** As they are, counted the long way. */
+  const realBytes = (database: DatabaseSync): number =>
+    Number(
+      database
+        .prepare(
+          `SELECT (SELECT COALESCE(SUM(length(context) + COALESCE(length(args), 0) +
+             COALESCE(length(CAST(outcome AS BLOB)), 0) + COALESCE(length(result), 0) + 512), 0) FROM invocations) +
+           (SELECT COALESCE(SUM(length(CAST(outcome AS BLOB)) + length(result) + 512), 0) FROM kept_outcomes) AS bytes`,
+        )
+        .get()?.['bytes'],
+    );
+
+  it('are counted as they change, metadata and the place of a row included, also after a restart', async () => {
+    const file = join(await tempFolder(), 'records.sqlite');
+    const first = openDatabase(file);
+    const store = invocationStoreOn(first);
+    const kept = keptOutcomesOn(first);
+    const metadata = { pad: 'p'.repeat(12_000) };
+    const one = { functionId: 'f', jobId: 1, content: 'hash', idempotencyKey: undefined, metadata };
+    for (let n = 0; n < 10; n++) {
+      const args = Buffer.alloc(n * 100);
+      store.insert({
+        ...one,
+        invocationId: `c${n}`,
+        firstAttempt: 1,
+        args,
+        deadlineMs: undefined,
+        createdAtMs: 1,
+      });
+    }
+    const counted = storedBytesIn(first);
+    expect(counted()).toBe(realBytes(first));
+    for (let n = 0; n < 5; n++) {
+      store.claim(`c${n}`, 'l', 1);
+      store.finish(`c${n}`, 'l', { ...stored, status: 'completed', nowMs: n });
+      kept.put('f', 'the same key', 'hash', stored, n);
+    }
+    expect(counted()).toBe(realBytes(first));
+    // What a call was asked with is not kept once it has ended.
+    expect(counted()).toBeLessThan(5 * 13_000 + 6 * 1000);
+    expect(store.deleteFinishedBefore(3)).toBe(3);
+    expect(counted()).toBe(realBytes(first));
+    const before = counted();
+    first.close();
+    const second = openDatabase(file);
+    expect(storedBytesIn(second)()).toBe(before);
+    second.close();
+  });
+
+  it('of a file of an earlier version are counted when it is opened', async () => {
+    const file = join(await tempFolder(), 'records.sqlite');
+    const old = openDatabase(file);
+    const store = invocationStoreOn(old);
+    insert(store, 'ended');
+    store.finish('ended', undefined, { ...stored, status: 'cancelled', nowMs: 1 });
+    old.exec(`
+      DROP TABLE stored_bytes; DROP INDEX invocations_by_status; PRAGMA user_version = 3;
+      CREATE INDEX invocations_open ON invocations (seq) WHERE finished_ms IS NULL;`);
+    for (const table of ['invocations', 'kept_outcomes'])
+      for (const change of ['added', 'changed', 'removed']) old.exec(`DROP TRIGGER ${table}_${change}`);
+    old.exec(`UPDATE invocations SET context = '{"metadata":{}}'`);
+    old.close();
+    const renewed = openDatabase(file);
+    expect(storedBytesIn(renewed)()).toBe(realBytes(renewed));
+    expect(invocationStoreOn(renewed).get('ended')?.status).toBe('cancelled');
+    renewed.close();
+  });
+});
+
+describe('a list of invocations', () => {
+  it.each([
+    [{ status: 'pending' }, 'invocations_by_status'],
+    [{ functionId: 'f' }, 'invocations_by_function'],
+    [{ functionId: 'f', status: 'pending' }, 'invocations_by_'],
+  ] as const)('by %j uses an index', async (filter, index) => {
+    const database = openDatabase(join(await tempFolder(), 'records.sqlite'));
+    const store = invocationStoreOn(database);
+    insert(store, 'a');
+    insert(store, 'b', 'g');
+    store.claim('b', 'l', 1);
+    const statements: string[] = [];
+    const prepare = database.prepare.bind(database);
+    database.prepare = (sql) => {
+      statements.push(sql);
+      return prepare(sql);
+    };
+    expect(store.list({ ...filter, limit: 10 }).invocations.map(({ invocationId }) => invocationId)).toEqual([
+      'a',
+    ]);
+    const plan = prepare(`EXPLAIN QUERY PLAN ${statements[0]}`).all({ after: 0, limit: 1, ...named(filter) });
+    expect(String(plan[0]?.['detail'])).toContain(`USING INDEX ${index}`);
+    database.close();
+  });
+
+  const named = ({ functionId, status }: { functionId?: string; status?: string }) => ({
+    ...(functionId && { function_id: functionId }),
+    ...(status && { status }),
   });
 });
 
@@ -188,7 +291,7 @@ describe('an outcome', () => {
     expect(kept.get('f', 'k', 1001)).toBeUndefined();
     expect(kept.get('g', 'k', 0)).toBeUndefined();
     expect(kept.deleteFinishedBefore(1001)).toBe(1);
-    expect(kept.storedBytes()).toBe(0);
+    expect(storedBytesIn(database)()).toBe(0);
     database.close();
   });
 });
@@ -244,7 +347,14 @@ describe('the sweep', () => {
       kept.put('f', id, 'hash', stored, Date.now() - agoSecs * 1000);
     }
     insert(invocations, 'open');
-    const storage = new Storage({ invocations, kept, disk, limits, log: () => {} });
+    const storage = new Storage({
+      invocations,
+      kept,
+      disk,
+      storedBytes: storedBytesIn(database),
+      limits,
+      log: () => {},
+    });
     expect(() => storage.requireRoom()).toThrow('hold their limit of 1 bytes');
     await storage.sweep();
     expect(['old', 'young', 'open'].map((id) => invocations.get(id)?.status)).toEqual([
@@ -252,7 +362,7 @@ describe('the sweep', () => {
       'completed',
       'pending',
     ]);
-    expect(kept.storedBytes()).toBe(0);
+    expect(['old', 'young'].map((key) => kept.get('f', key, 0))).toEqual([undefined, undefined]);
     invocations.finish('open', undefined, { ...stored, status: 'cancelled', nowMs: 0 });
     invocations.deleteFinishedBefore(Date.now());
     await storage.sweep();

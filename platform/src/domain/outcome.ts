@@ -51,6 +51,11 @@ export function encodeOutcome(outcome: CallOutcome): StoredOutcome {
   };
 }
 
+/** What a stored outcome takes up. */
+export function bytesOf({ outcome, result }: StoredOutcome): number {
+  return Buffer.byteLength(outcome) + (result?.length ?? 0);
+}
+
 export function decodeOutcome(stored: StoredOutcome): CallOutcome {
   const value = JSON.parse(stored.outcome) as
     | ({ readonly ok: true } & Omit<CallReply, 'result'>)

@@ -71,7 +71,6 @@ export class Acceptance {
         return undefined;
       });
       if (known !== undefined) return known;
-      storage.add(request.args.length);
       enqueue({ invocationId, functionId, deadlineMs });
       return undefined;
     } catch (error) {

@@ -110,11 +110,10 @@ export class Idempotency {
   }
 
   async #keep({ functionId, key, content }: KeyedCall, outcome: CallOutcome): Promise<void> {
-    const { kept, disk, storage, log } = this.#parts;
+    const { kept, disk, log } = this.#parts;
     const stored = encodeOutcome(outcome);
     try {
       await disk.commit(() => kept.put(functionId, key, content, stored, Date.now()));
-      storage.add(stored.result?.length ?? 0);
     } catch (error) {
       // The call has run and its caller must learn how; only a repetition under the same key would run again.
       log('error', 'outcome-not-kept', { functionId, error: messageOf(error) });

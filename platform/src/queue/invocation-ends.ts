@@ -6,14 +6,12 @@ import { type CallOutcome, encodeOutcome } from '../domain/outcome.js';
 import type { GroupCommit } from '../store/group-commit.js';
 import type { TerminalStatus } from './invocation.js';
 import type { InvocationStore } from './invocation-store.js';
-import type { Storage } from './storage.js';
 
 const RETRY_WRITE_MS = 1000;
 
 export interface InvocationEndsParts {
   readonly invocations: InvocationStore;
   readonly disk: GroupCommit;
-  readonly storage: Storage;
   /** Told when the end of an invocation is on disk. */
   readonly onEnd: (invocationId: string) => void;
   readonly log: Log;
@@ -35,7 +33,7 @@ export class InvocationEnds {
     status: TerminalStatus,
     outcome: CallOutcome,
   ): Promise<void> {
-    const { invocations, disk, storage, log } = this.#parts;
+    const { invocations, disk, log } = this.#parts;
     const stored = encodeOutcome(outcome);
     for (;;) {
       try {
@@ -50,7 +48,6 @@ export class InvocationEnds {
         await new Promise((resolve) => setTimeout(resolve, RETRY_WRITE_MS));
       }
     }
-    storage.add(stored.result?.length ?? 0);
     for (const wake of this.#waiting.get(invocationId) ?? []) wake();
     this.#parts.onEnd(invocationId);
   }

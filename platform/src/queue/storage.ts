@@ -13,6 +13,8 @@ export interface StorageParts {
   readonly invocations: InvocationStore;
   readonly kept: KeptOutcomes;
   readonly disk: GroupCommit;
+  /** Of all records of calls, as of the last write. */
+  readonly storedBytes: () => number;
   readonly limits: PlatformLimits;
   readonly log: Log;
 }
@@ -20,28 +22,22 @@ export interface StorageParts {
 export class Storage {
   readonly #parts: StorageParts;
   readonly #timer: NodeJS.Timeout;
-  #bytes = 0;
 
   constructor(parts: StorageParts) {
     this.#parts = parts;
-    this.#measure();
     this.#timer = setInterval(() => void this.sweep(), SWEEP_EVERY_MS).unref();
   }
 
   /** @throws PlatformError UNAVAILABLE when the records are full */
   requireRoom(): void {
-    const { maxStoredBytes } = this.#parts.limits;
-    if (this.#bytes < maxStoredBytes) return;
+    const { storedBytes, limits } = this.#parts;
+    const { maxStoredBytes } = limits;
+    if (storedBytes() < maxStoredBytes) return;
     throw new PlatformError(
       'UNAVAILABLE',
       `The records of calls hold their limit of ${maxStoredBytes} bytes. Old ones make room when their time is over.`,
       { retryAfterSecs: 60 },
     );
-  }
-
-  /** Counts what was written since the last sweep; the sweep measures. */
-  add(bytes: number): void {
-    this.#bytes += bytes;
   }
 
   /** Deletes what is past its time. */
@@ -51,7 +47,6 @@ export class Storage {
     try {
       await disk.commit(() => invocations.deleteFinishedBefore(now - limits.invocationRetentionSecs * 1000));
       await disk.commit(() => kept.deleteFinishedBefore(now - limits.idempotencyTtlSecs * 1000));
-      this.#measure();
     } catch (error) {
       log('warn', 'sweep-failed', { error: messageOf(error) });
     }
@@ -59,9 +54,5 @@ export class Storage {
 
   close(): void {
     clearInterval(this.#timer);
-  }
-
-  #measure(): void {
-    this.#bytes = this.#parts.invocations.storedBytes() + this.#parts.kept.storedBytes();
   }
 }

@@ -10,6 +10,9 @@ import { systemCode } from '../domain/errors.js';
 /** Marks the file as ours in SQLite's header ("jofe"). */
 const APPLICATION_ID = 0x6a6f6665;
 
+/** What a row and its entries in the indexes take beside the `bytes` it counts itself. */
+const ROW_BYTES = 512;
+
 /** What brings a file from the version of its index to the next one. */
 const STEPS = [
   `CREATE TABLE functions (
@@ -72,7 +75,29 @@ const STEPS = [
     invocation_id   TEXT PRIMARY KEY,
     url             TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;`,
+  // The total is kept, since to add up a million rows holds up everybody for a tenth of a second.
+  `UPDATE invocations SET context = '' WHERE finished_ms IS NOT NULL;
+  DROP INDEX invocations_open;
+  CREATE INDEX invocations_by_status ON invocations (status, seq);
+  CREATE TABLE stored_bytes (total INTEGER NOT NULL) STRICT;
+  INSERT INTO stored_bytes VALUES (0);
+  ${['invocations', 'kept_outcomes'].map(countBytesOf).join('\n')}`,
 ];
+
+function countBytesOf(table: string): string {
+  const change = 'UPDATE stored_bytes SET total = total';
+  return `
+  UPDATE stored_bytes SET total = total + (SELECT COALESCE(SUM(bytes + ${ROW_BYTES}), 0) FROM ${table});
+  CREATE TRIGGER ${table}_added AFTER INSERT ON ${table} BEGIN
+    ${change} + NEW.bytes + ${ROW_BYTES};
+  END;
+  CREATE TRIGGER ${table}_changed AFTER UPDATE OF bytes ON ${table} BEGIN
+    ${change} + NEW.bytes - OLD.bytes;
+  END;
+  CREATE TRIGGER ${table}_removed AFTER DELETE ON ${table} BEGIN
+    ${change} - OLD.bytes - ${ROW_BYTES};
+  END;`;
+}
 
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
@@ -92,6 +117,12 @@ export function openDatabase(file: string): DatabaseSync {
     database?.close();
     throw explain(error, file);
   }
+}
+
+/** How many bytes the records of calls take, as of the last write. */
+export function storedBytesIn(database: DatabaseSync): () => number {
+  const total = database.prepare('SELECT total FROM stored_bytes');
+  return () => Number(total.get()?.['total']);
 }
 
 /** Did a write fail because the disk is full? */
