@@ -319,10 +319,18 @@ export class FakeAzure {
   #query(body: Buffer): Answer {
     const { query } = JSON.parse(body.toString()) as { query: string };
     const since = /datetime\(([^)]*)\)/.exec(query)?.[1] ?? '';
+    const [, named] = /contains_cs ("[^|]*")/.exec(query) ?? [];
+    const [, than, time = '', id = ''] =
+      /where timestamp ([<>]) datetime\(([^)]*)\) .*strcmp\(itemId, "([^"]*)"\)/.exec(query) ?? [];
+    const sign = / desc,/.test(query) ? -1 : 1;
+    const compare = (a: readonly string[], b: readonly string[]) =>
+      sign * `${a[0]} ${a[2]}`.localeCompare(`${b[0]} ${b[2]}`, 'en', { numeric: false });
     const rows = this.logLines
-      .map(({ time, message }, index) => [time, message, String(index)])
-      .filter(([time = '']) => time >= since)
-      .reverse();
+      .map((line, index) => [line.time, line.message, String(index).padStart(6, '0')] as const)
+      .filter((row) => row[0] >= since && (named === undefined || row[1].includes(JSON.parse(named))))
+      .filter((row) => than === undefined || compare(row, [time, '', id]) > 0)
+      .sort(compare)
+      .slice(0, Number(/take (\d+)/.exec(query)?.[1]));
     return [200, { tables: [{ name: 'PrimaryResult', columns: [], rows }] }];
   }
 }

@@ -22,6 +22,7 @@ export class FakeGcpHttp {
   readonly policies = new Map<string, Json>();
   readonly executions = new Map<string, number>();
   readonly logs: Json[] = [];
+  entriesPerPage = 1000;
   /** Tokens given out, by audience. */
   readonly identityTokens: string[] = [];
   /** Headers of every upload. */
@@ -122,14 +123,19 @@ export class FakeGcpHttp {
     return [404, 'not found'];
   }
 
-  #entries({ filter = '', orderBy = '', pageSize = 100 }: Json): Json {
+  #entries({ filter = '', orderBy = '', pageSize = 100, pageToken = 0 }: Json): Json {
     const [, service] = /service_name="([^"]+)"/.exec(String(filter)) ?? [];
     const [, since] = /timestamp>="([^"]+)"/.exec(String(filter)) ?? [];
     const found = this.logs.filter(
       (one) => (one['labels'] as Json)['service'] === service && String(one['timestamp']) >= (since ?? ''),
     );
     const ordered = String(orderBy).includes('desc') ? found.reverse() : found;
-    return { entries: ordered.slice(0, Number(pageSize)) };
+    const from = Number(pageToken);
+    const to = from + Math.min(Number(pageSize), this.entriesPerPage);
+    return {
+      entries: ordered.slice(from, to),
+      ...(to < ordered.length && { nextPageToken: String(to) }),
+    };
   }
 
   async #call(

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { defineJob } from '../../src/core/define-job.js';
 import { callContext } from '../../src/core/scope.js';
@@ -6,6 +7,8 @@ import { PROJECT, REGION } from '../fakes/gcp-functions.js';
 import { artifact, bench, callOf, failureOf, foreignArtifact } from './setup.js';
 
 const jobs = [defineJob({ id: 1, name: 'echo', codec: 'bytes', handler: (input: Uint8Array) => input })];
+
+type Bench = Awaited<ReturnType<typeof bench>>;
 
 describe('the rest of its life', () => {
   it('lists all pages, and only functions of ours', async () => {
@@ -128,6 +131,67 @@ describe('the rest of its life', () => {
     expect(error).toMatchObject({ code: 'AUTH', executed: 'no' });
     expect(error.message).toContain('refused the credentials');
     expect(it.fake.faults).toEqual([]);
+  });
+});
+
+describe('logs', () => {
+  const numbered = (it: Bench, numbers: readonly number[]) => {
+    for (const n of numbers) {
+      const time = new Date(Date.now() - 60_000 + n).toISOString();
+      it.fake.http.logs.push({
+        insertId: `numbered-${n}`,
+        timestamp: time,
+        textPayload: String(n),
+        logName: 'projects/test-project/logs/run.googleapis.com%2Fstdout',
+        labels: { service: 'jobferry-job-1' },
+      });
+    }
+  };
+
+  it.each([
+    [2, ['6', '7', '8', '9']],
+    [0, ['8', '9']],
+    [undefined, ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']],
+  ])('followed with a tail of %s give what was asked for, and then what comes', async (tail, wanted) => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    numbered(it, [0, 1, 2, 3, 4, 5, 6, 7]);
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const reading = (async () => {
+      const following = { follow: true, signal: stop.signal, ...(tail !== undefined && { tail }) };
+      for await (const { message } of it.executor.logs(1, following)) {
+        lines.push(message);
+        if (message === '9') stop.abort();
+      }
+    })();
+    while (it.fake.operations.filter((one) => one === 'POST entries').length < 3)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    numbered(it, [8, 9]);
+    await reading;
+    expect(lines).toEqual(wanted);
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+  });
+
+  it('are not asked for with a tail of nothing', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    numbered(it, [0, 1]);
+    for await (const line of it.executor.logs(1, { tail: 0 })) expect(line).toBeUndefined();
+  });
+
+  it('of more than a page are all there', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    const all = Array.from({ length: 2345 }, (_, n) => n);
+    numbered(it, all);
+    const read = async (options = {}) => {
+      const lines: number[] = [];
+      for await (const { message } of it.executor.logs(1, options)) lines.push(Number(message));
+      return lines;
+    };
+    expect(await read()).toEqual(all);
+    expect(await read({ tail: 1500 })).toEqual(all.slice(-1500));
   });
 });
 

@@ -59,7 +59,7 @@ export interface AzureFunctionExecutorOptions {
   readonly deployTimeoutMs?: number;
   /** How long a new app may take until it answers and has its keys. Default 180 000. */
   readonly readyTimeoutMs?: number;
-  /** How often operations and deployments are asked for. Default 2000. */
+  /** How often operations and deployments are asked for, and new log lines when following. Default 2000. */
   readonly pollMs?: number;
   readonly limits?: Partial<ProviderLimits>;
   readonly tls?: TlsOptions;

@@ -43,7 +43,7 @@ export interface CloudFunctionExecutorOptions {
   readonly connectTimeoutMs?: number;
   /** How long a deploy may take in all; builds take one to four minutes. Default 900 000. */
   readonly deployTimeoutMs?: number;
-  /** How often an operation is asked for. Default 2000. */
+  /** How often an operation is asked for, and new log entries when following. Default 2000. */
   readonly pollMs?: number;
   readonly limits?: Partial<ProviderLimits>;
   /** Used for all HTTP requests instead of sockets of our own; not closed with the executor. */
