@@ -46,7 +46,10 @@ export interface PlatformOptions {
   readonly limits?: Partial<PlatformLimits>;
   /** Must every request carry a key? Default: only where other machines can reach the address, and there always. */
   readonly requireKey?: boolean;
-  /** Calls that run at once over all functions; default twice the processor cores. */
+  /**
+   * Calls that run at once over all functions; default twice the processor cores. Asynchronous ones take three quarters
+   * at most.
+   */
   readonly concurrency?: number;
   /** Calls that may wait over all functions; default 1000. One more is answered 429. */
   readonly queueSize?: number;
@@ -188,8 +191,11 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
       disk,
       storage,
       limits,
-      // A backlog must leave room for those who wait for their answers.
-      concurrency: { process: concurrency, warm: Math.ceil(webConcurrency / 4) },
+      // A backlog must leave room for those who wait for their answers; a single place is shared in turns.
+      concurrency: {
+        process: Math.max(1, concurrency - Math.ceil(concurrency / 4)),
+        warm: Math.ceil(webConcurrency / 4),
+      },
       maxPending: options.asyncQueueSize ?? 10_000,
       onEnd: (invocationId) => callbacks.onEnd(invocationId),
       targetOf: (functionId) => web.queueTargetOf(functionId) ?? engine.targetOf(functionId),

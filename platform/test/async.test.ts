@@ -312,6 +312,20 @@ describe('the queue of asynchronous calls', () => {
     expect((await server.invoke('echo', [1])).status).toBe(200);
   });
 
+  it.each([4, 2, 1])('leaves room for who waits for the answer: %d places', async (concurrency) => {
+    const folder = await tempFolder();
+    await using server = await testPlatform({ concurrency });
+    await server.deploy('gated', gated(folder));
+    await server.deploy('echo', echo);
+    await Promise.all(Array.from({ length: 8 }, () => invokeAsync(server, 'gated')));
+    await eventually(async () => (await countIn(folder)) > 0, 'the backlog runs');
+    const reply = server.invoke('echo', [1]);
+    // A single place cannot be kept free, but the next turn is that of the call that waits.
+    if (concurrency === 1) await writeFile(join(folder, 'go'), '');
+    expect((await reply).status).toBe(200);
+    await writeFile(join(folder, 'go'), '');
+  });
+
   it('ends an invocation whose time is over before its turn as timeout, without a run', async () => {
     const folder = await tempFolder();
     await using server = await testPlatform({ concurrency: 1 });
