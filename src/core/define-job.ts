@@ -32,7 +32,10 @@ export interface JobOptions {
   readonly idempotent?: boolean;
   /** How failures are retried; `false` for never. Default: the runner's policy. */
   readonly retry?: Partial<RetryPolicy> | false;
-  /** The most calls of this job at once. Default: no limit of its own. */
+  /**
+   * The most calls of this job at once. Default: no limit of its own. A local handler that runs on after its deadline
+   * or a cancellation keeps its place until it ends; calls that wait for it meanwhile end by their own deadline, not run.
+   */
   readonly concurrency?: number;
   /** Run the local handler when a FaaS call certainly did not run. Default false. */
   readonly localFallback?: boolean;
@@ -67,10 +70,21 @@ export interface CallOptions {
   /** Epoch milliseconds. Default: now + the job's `timeoutMs`. */
   readonly deadline?: number;
   readonly metadata?: Metadata;
-  /** Called once the outcome has reached every consumer. */
+  /** Called once the outcome, whatever its status, has reached every consumer. A method keeps its `this`. */
   readonly ack?: () => void | Promise<void>;
-  /** Called when the call ended without that: offer it again later. */
-  readonly nack?: (reason: unknown) => void | Promise<void>;
+  /**
+   * Called, with an Error that says why, when that did not happen. Without an `outcome` the item was never taken. With
+   * one it may have run: offer it again only when `outcome.error?.executed` is `no`, or when running it twice does no
+   * harm. See docs/delivery.md.
+   */
+  readonly nack?: (
+    reason: unknown,
+    outcome?: {
+      readonly status: 'ok' | 'failed' | 'timed-out' | 'cancelled' | 'dead';
+      readonly error?: FaasError | undefined;
+      readonly attempts: number;
+    },
+  ) => void | Promise<void>;
 }
 
 /** One item of a producer: which job, with what. */
