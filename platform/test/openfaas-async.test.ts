@@ -87,8 +87,10 @@ describe('asynchronous calls', () => {
     await faas.ready('narrow');
     const replies = await Promise.all(Array.from({ length: 10 }, () => faas.call('/async-function/narrow')));
     const ids = replies.map(({ headers }) => headers.get('x-call-id') ?? '');
-    while (!(await Promise.all(ids.map(statusOf))).every(({ finished_at }) => finished_at !== undefined))
+    while (!(await Promise.all(ids.map(statusOf))).every(({ finished_at }) => finished_at !== undefined)) {
       await faas.call('/function/narrow');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
     const ends = await Promise.all(ids.map(statusOf));
     expect(ends.map(({ status, attempts }) => [status, attempts])).toEqual(ids.map(() => ['completed', 1]));
   });
@@ -137,6 +139,36 @@ describe('asynchronous calls', () => {
       });
       expect(Number(told['x-duration-seconds'])).toBeGreaterThan(0);
     }
+  });
+
+  it('call back few at once, however many have ended, and all in the end', async () => {
+    const held: (() => void)[] = [];
+    let count = 0;
+    const http = createServer((request, response) => {
+      request.resume();
+      count++;
+      held.push(() => response.end());
+    });
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}/`;
+    const calls = Array.from({ length: 12 }, () =>
+      faas.call('/async-function/cat', { headers: { 'X-Callback-Url': url } }),
+    );
+    const ids = (await Promise.all(calls)).map(({ headers }) => headers.get('x-call-id') ?? '');
+    await eventually(
+      async () => (await Promise.all(ids.map(statusOf))).every(({ status }) => status === 'completed'),
+      'all have completed',
+    );
+    await eventually(() => count === 4, 'the first are told');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(count).toBe(4);
+    await eventually(() => {
+      for (const answer of held.splice(0)) answer();
+      return count === 12;
+    }, 'all are told');
+    for (const answer of held) answer();
+    http.closeAllConnections();
+    http.close();
   });
 
   it('call back only hosts that may be, and only over HTTP', async () => {

@@ -7,6 +7,7 @@ import { messageOf, PlatformError } from '../domain/errors.js';
 import type { Log } from '../domain/log.js';
 import { endToEnd, replyOf } from '../domain/web-call.js';
 import type { CallbackStore, PendingCallback } from '../store/callback-store.js';
+import { HostLines } from './host-lines.js';
 import { type Invocation, isTerminal } from './invocation.js';
 
 export interface CallbacksParts {
@@ -24,12 +25,17 @@ export interface CallbacksParts {
 const TRIES = 4;
 const FIRST_PAUSE_MS = 1000;
 const PATIENCE_MS = 10_000;
+/** Each holds a connection and a whole answer; a host that is silent must not hold them all. */
+const AT_ONCE = { total: 16, perHost: 4 };
 export const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]'];
 
 export class Callbacks {
   readonly #parts: CallbacksParts;
   readonly #stopping = new AbortController();
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #lines = new HostLines(AT_ONCE);
+  /** Those that wait for their turn, for another try or for an answer. */
+  readonly #underWay = new Set<string>();
+  readonly #pauses = new Set<NodeJS.Timeout>();
 
   constructor(parts: CallbacksParts) {
     this.#parts = parts;
@@ -70,43 +76,57 @@ export class Callbacks {
 
   /** Takes up what an earlier platform owed. */
   recover(): void {
-    for (const callback of this.#parts.store.list()) {
-      const invocation = this.#parts.find(callback.invocationId);
-      if (invocation === undefined) this.forget(callback.invocationId);
-      else if (isTerminal(invocation.status)) this.#begin(callback);
-    }
+    for (const callback of this.#parts.store.list()) this.#begin(callback);
   }
 
   /** What is not told by now is left for the next platform. */
   async close(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all(this.#underWay);
+    for (const timer of this.#pauses) clearTimeout(timer);
+    await this.#lines.close();
   }
 
   #begin(callback: PendingCallback): void {
-    const work = this.#deliver(callback).finally(() => this.#underWay.delete(work));
-    this.#underWay.add(work);
+    const { invocationId } = callback;
+    if (this.#stopping.signal.aborted || this.#underWay.has(invocationId)) return;
+    this.#underWay.add(invocationId);
+    this.#queue(callback, 1);
   }
 
-  async #deliver({ invocationId, url }: PendingCallback): Promise<void> {
+  #queue(callback: PendingCallback, tries: number): void {
+    this.#lines.push(new URL(callback.url).host, () => this.#try(callback, tries));
+  }
+
+  /** The answer is read when its turn has come, and not kept between two tries. */
+  async #try(callback: PendingCallback, tries: number): Promise<void> {
+    const { invocationId, url } = callback;
     const { log, find } = this.#parts;
-    const invocation = find(invocationId);
-    for (let tries = 1; invocation !== undefined && !this.#stopping.signal.aborted; tries++) {
-      try {
+    const { signal } = this.#stopping;
+    try {
+      const invocation = find(invocationId);
+      if (invocation !== undefined) {
+        // It is told of when it ends.
+        if (!isTerminal(invocation.status)) return void this.#underWay.delete(invocationId);
         const status = await this.#post(url, invocation);
-        if (status < 500) {
-          log('info', 'called-back', { invocationId, status, tries });
-          break;
-        }
-        throw new Error(`it was answered ${status}`);
-      } catch (error) {
-        if (this.#stopping.signal.aborted) return;
-        log('warn', 'not-called-back', { invocationId, tries, error: messageOf(error) });
-        if (tries >= TRIES) break;
-        await this.#pause(FIRST_PAUSE_MS * 2 ** (tries - 1));
+        if (status >= 500) throw new Error(`it was answered ${status}`);
+        log('info', 'called-back', { invocationId, status, tries });
       }
+    } catch (error) {
+      if (signal.aborted) return;
+      log('warn', 'not-called-back', { invocationId, tries, error: messageOf(error) });
+      if (tries < TRIES) return this.#pause(callback, tries);
     }
-    if (!this.#stopping.signal.aborted) this.forget(invocationId);
+    this.#underWay.delete(invocationId);
+    this.forget(invocationId);
+  }
+
+  #pause(callback: PendingCallback, tries: number): void {
+    const again = (): void => {
+      this.#pauses.delete(timer);
+      this.#queue(callback, tries + 1);
+    };
+    const timer = setTimeout(again, FIRST_PAUSE_MS * 2 ** (tries - 1));
+    this.#pauses.add(timer);
   }
 
   async #post(url: string, invocation: Invocation): Promise<number> {
@@ -131,14 +151,6 @@ export class Callbacks {
     });
     await response.body?.cancel();
     return response.status;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
   }
 }
 

@@ -23,7 +23,7 @@ const RETRY_MS = 100;
 const NOT_YET: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'INFRASTRUCTURE_ERROR']);
 
 /** After a claim, and without a run: the function's instances have no room, or there is none. */
-const REFUSED: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'UNAVAILABLE']);
+const LONGEST_PAUSE_MS: Partial<Record<ErrorCode, number>> = { THROTTLED: 200, UNAVAILABLE: 5000 };
 /** A call without a deadline fails when its function has had no instance for so long. */
 const UNAVAILABLE_PATIENCE_MS = 300_000;
 
@@ -242,7 +242,7 @@ export class InvocationQueue {
   async #putBack(pending: PendingInvocation, lease: string, { error }: FailedOutcome): Promise<boolean> {
     const { invocationId, functionId, deadlineMs } = pending;
     const { invocations, disk, log } = this.#parts;
-    const pauseMs = this.#pauses.begin(functionId);
+    const pauseMs = this.#pauses.begin(functionId, LONGEST_PAUSE_MS[error.code] ?? 0);
     const isLost = error.code === 'UNAVAILABLE' && this.#pauses.ageMs(functionId) > UNAVAILABLE_PATIENCE_MS;
     if (isLost && deadlineMs === undefined) return false;
     try {
@@ -276,5 +276,5 @@ export class InvocationQueue {
 type FailedOutcome = Extract<CallOutcome, { readonly ok: false }>;
 
 function isRefused(outcome: CallOutcome): outcome is FailedOutcome {
-  return !outcome.ok && outcome.error.executed === 'no' && REFUSED.has(outcome.error.code);
+  return !outcome.ok && outcome.error.executed === 'no' && outcome.error.code in LONGEST_PAUSE_MS;
 }

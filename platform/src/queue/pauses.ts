@@ -7,7 +7,6 @@ interface Pause {
 }
 
 const FIRST_MS = 100;
-const LONGEST_MS = 5000;
 
 export class Pauses {
   readonly #byFunction = new Map<string, Pause>();
@@ -17,11 +16,11 @@ export class Pauses {
   }
 
   /** Calls that are refused together make one pause. @returns how long it lasts yet, in milliseconds */
-  begin(functionId: string): number {
+  begin(functionId: string, longestMs: number): number {
     const nowMs = performance.now();
     const before = this.#byFunction.get(functionId);
     if (before !== undefined && before.untilMs > nowMs) return before.untilMs - nowMs;
-    const lengthMs = Math.min((before?.lengthMs ?? FIRST_MS / 2) * 2, LONGEST_MS);
+    const lengthMs = Math.min((before?.lengthMs ?? FIRST_MS / 2) * 2, longestMs);
     const { sinceMs } = before ?? { sinceMs: nowMs };
     this.#byFunction.set(functionId, { sinceMs, lengthMs, untilMs: nowMs + lengthMs });
     return lengthMs;
