@@ -288,6 +288,12 @@ describe('a deploy', () => {
     [{ env: { AzureWebJobsStorage: 'x' } }, 'CONFIG', '`env` has a name that is taken'],
     [{ env: { WEBSITE_RUN_FROM_PACKAGE: 'x' } }, 'CONFIG', '`env` has a name that is taken'],
     [{ secrets: { A: 'plain text' } }, 'CONFIG', '`secrets.A` must be a URI'],
+    [{ labels: { 'a,b': '1' } }, 'CONFIG', '`labels` has a name that is taken or none: "a,b"'],
+    [
+      { labels: Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`long-name-${n}`, '1'])) },
+      'CONFIG',
+      'and a tag that remembers them takes 256',
+    ],
     [{ labels: { 'created-by': 'me' } }, 'CONFIG', '`labels` has a name that is taken'],
     [{ unheardOf: 1 }, 'UNSUPPORTED', '`unheardOf`'],
   ])('refuses %j by name before anything is made', async (config, code, text) => {
@@ -307,6 +313,17 @@ describe('a deploy', () => {
     const limited = executorFor(it.fake, { limits: { maxArtifactBytes: 100 } });
     expect(await failureOf(limited.deployJob(1, artifact))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
     expect(it.fake.operations).toEqual([]);
+  });
+
+  it.each([
+    ['EP1', 3584],
+    ['EP2', 7168],
+    ['EP3', 14_336],
+  ] as const)('has the memory of %s within its limits', async (sku, memoryMb) => {
+    await using it = await bench({ jobs });
+    await it.deploy(1, { memoryMb, azure: { plan: { kind: 'premium', sku } } });
+    const { min = 0, max = 0 } = it.executor.limits.memoryMb ?? {};
+    expect([memoryMb >= min, memoryMb <= max]).toEqual([true, true]);
   });
 
   it('has 230 s for a function when none are asked for', async () => {

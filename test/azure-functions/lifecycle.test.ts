@@ -213,6 +213,25 @@ it('warming counts the instances that answered, and runs no job: origin-defects 
   expect(it.fake.executions.size).toBe(0);
 });
 
+describe('warming', () => {
+  it('a ping that is throttled leaves the others warm; none is an error', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('POST call', { status: 429, body: '' });
+    expect(await it.executor.warm(1, 3)).toBe(2);
+    it.fake.fault('POST call', { status: 429, body: '' }, 3);
+    expect(await failureOf(it.executor.warm(1, 3))).toMatchObject({ code: 'THROTTLED' });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN])('%s instances are refused', async (instances) => {
+    await using it = await bench({ jobs });
+    const error = await failureOf(it.executor.warm(1, instances));
+    expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(error.message).toContain('`instances` must be an integer of 1 or more');
+    expect(it.fake.operations).toEqual([]);
+  });
+});
+
 describe('a package without the entry', () => {
   it('is never pinged: a ping would run it', async () => {
     await using it = await bench({ jobs });

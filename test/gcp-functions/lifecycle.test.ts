@@ -134,6 +134,25 @@ describe('the rest of its life', () => {
   });
 });
 
+describe('warming', () => {
+  it('a ping that is throttled leaves the others warm; none is an error', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1);
+    it.fake.fault('POST run', { status: 429, body: '' });
+    expect(await it.executor.warm(1, 3)).toBe(2);
+    it.fake.fault('POST run', { status: 429, body: '' }, 3);
+    expect(await failureOf(it.executor.warm(1, 3))).toMatchObject({ code: 'THROTTLED' });
+  });
+
+  it.each([0, -1, 1.5, Number.NaN])('%s instances are refused', async (instances) => {
+    await using it = await bench({ jobs });
+    const error = await failureOf(it.executor.warm(1, instances));
+    expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(error.message).toContain('`instances` must be an integer of 1 or more');
+    expect(it.fake.operations).toEqual([]);
+  });
+});
+
 describe('logs', () => {
   const numbered = (it: Bench, numbers: readonly number[]) => {
     for (const n of numbers) {
@@ -201,6 +220,7 @@ describe('options', () => {
     [{ project: PROJECT }, 'needs `region`'],
     [{ project: PROJECT, region: REGION, colour: 1 }, 'has no option `colour`'],
     [{ project: PROJECT, region: REGION, endpoint: 'http://localhost:1' }, '`endpoint` must be https'],
+    [{ project: PROJECT, region: REGION, gcp: { colour: 1 } }, 'has no option `gcp.colour`'],
     [{ project: PROJECT, region: REGION, pollMs: 0 }, '`pollMs` must be an integer of 1 or more'],
   ])('%j is refused', (options, text) => {
     const { GOOGLE_CLOUD_PROJECT, GCLOUD_PROJECT } = process.env;

@@ -12,7 +12,7 @@ import { type Arm, absentIfMissing } from './arm.js';
 import { isOurs } from './deploy.js';
 import { deploymentOf } from './describe.js';
 import type { Invoker } from './invoke.js';
-import { type AppAccess, appNameOf, PROVIDER, type Settings } from './options.js';
+import { type AppAccess, appNameOf, checkInstances, PROVIDER, type Settings } from './options.js';
 import { collect, type Removal } from './removal.js';
 
 const TIMEOUT_MS = 300_000;
@@ -89,7 +89,9 @@ export class Lifecycle {
     });
   }
 
+  /** Resolves to how many instances have answered. */
   warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+    checkInstances(instances);
     return inScope(signal, TIMEOUT_MS, async (scope) => {
       const site = await this.#site(jobId, scope);
       if (site === undefined)
@@ -103,7 +105,13 @@ export class Lifecycle {
         );
       }
       const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
-      return new Set(await Promise.all(pings)).size;
+      const answers = await Promise.allSettled(pings);
+      if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no', provider: PROVIDER });
+      const warm = new Set(answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
+      // A ping that is throttled warms nothing; when each one fails, it says why.
+      const [failed] = answers.filter((one) => one.status === 'rejected');
+      if (warm.size === 0 && failed !== undefined) throw failed.reason;
+      return warm.size;
     });
   }
 

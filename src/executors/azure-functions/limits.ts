@@ -9,7 +9,8 @@ export const FLEX_MEMORY_MB = [512, 2048, 4096] as const;
 
 export const AZURE_LIMITS: ProviderLimits = {
   maxPayloadBytes: 100 * 1024 * 1024,
-  memoryMb: { min: 512, max: 4096 },
+  // 512 to 4096 on Flex Consumption; EP3 has the most.
+  memoryMb: { min: 512, max: 14_336 },
   timeoutSecs: { min: 1, max: REPLY_SECS },
   // Of instances on Flex Consumption, each working on one call.
   maxConcurrency: { min: 40, max: 1000 },

@@ -8,6 +8,7 @@ import { EVERYONE, type WantedInvokers } from './invokers.js';
 import { CONCURRENCY, INSTANCES } from './limits.js';
 import {
   functionNameOf,
+  GCP_OPTION_NAMES,
   type GcpFunctionConfig,
   type GcpFunctionOptions,
   PROVIDER,
@@ -44,20 +45,6 @@ const FIELDS: ReadonlySet<string> = new Set<keyof GcpFunctionConfig>([
   'gcp',
 ]);
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof GcpFunctionOptions>([
-  'runtime',
-  'entryPoint',
-  'cpu',
-  'concurrency',
-  'serviceAccount',
-  'buildServiceAccount',
-  'ingress',
-  'vpcConnector',
-  'vpcEgress',
-  'invokers',
-  'allowUnauthenticated',
-]);
-
 const INGRESS = {
   all: 'ALLOW_ALL',
   internal: 'ALLOW_INTERNAL_ONLY',
@@ -81,7 +68,7 @@ export function functionSpec(
   const functionName = functionNameOf(settings, jobId);
   const check = new ConfigCheck(PROVIDER, functionName);
   check.known(partial, FIELDS, 'Cloud Functions');
-  check.known(partial.gcp ?? {}, OPTIONS, 'the option `gcp`');
+  check.known(partial.gcp ?? {}, GCP_OPTION_NAMES, 'the option `gcp`');
   const { memoryMb = 512, timeoutSecs = 300, env = {}, secrets = {}, labels = {} } = partial;
   const { limits } = settings;
   check.inRange('memoryMb', memoryMb, limits.memoryMb);

@@ -12,7 +12,13 @@ import { artifactOf, ENTRY, functionSpec, JOB_ID } from './function-spec.js';
 import { operationError, reasonOf, standingOf } from './function-state.js';
 import type { Invoker } from './invoke.js';
 import { memoryMbOf } from './memory.js';
-import { functionNameOf, type GcpFunctionConfig, PROVIDER, type Settings } from './options.js';
+import {
+  checkInstances,
+  functionNameOf,
+  type GcpFunctionConfig,
+  PROVIDER,
+  type Settings,
+} from './options.js';
 import type { Rest } from './rest.js';
 
 const TIMEOUT_MS = 120_000;
@@ -77,7 +83,9 @@ export class Lifecycle {
     });
   }
 
+  /** Resolves to how many instances have answered, or to how many Google keeps. */
   warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+    checkInstances(instances);
     const functionName = functionNameOf(this.#settings, jobId);
     const refuse = (code: 'NOT_FOUND' | 'UNSUPPORTED', why: string) =>
       new FaasError({
@@ -100,8 +108,16 @@ export class Lifecycle {
         );
       }
       const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
-      const answers = await Promise.all(pings);
-      return new Set(answers.map(instanceOf).filter((instance) => instance !== undefined)).size;
+      const answers = await Promise.allSettled(pings);
+      if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no', provider: PROVIDER });
+      const warm = new Set(
+        answers.map((one) => (one.status === 'fulfilled' ? instanceOf(one.value) : undefined)),
+      );
+      warm.delete(undefined);
+      // A ping that is throttled warms nothing; when each one fails, it says why.
+      const [failed] = answers.filter((one) => one.status === 'rejected');
+      if (warm.size === 0 && failed !== undefined) throw failed.reason;
+      return warm.size;
     });
   }
 

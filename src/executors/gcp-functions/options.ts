@@ -81,6 +81,20 @@ export interface GcpFunctionOptions {
   readonly allowUnauthenticated?: boolean;
 }
 
+export const GCP_OPTION_NAMES: ReadonlySet<string> = new Set<keyof GcpFunctionOptions>([
+  'runtime',
+  'entryPoint',
+  'cpu',
+  'concurrency',
+  'serviceAccount',
+  'buildServiceAccount',
+  'ingress',
+  'vpcConnector',
+  'vpcEgress',
+  'invokers',
+  'allowUnauthenticated',
+]);
+
 /** A `FunctionConfig` with what only Google knows. `secrets` are `name`, `name:version` or a full version name. */
 export interface GcpFunctionConfig extends FunctionConfig {
   readonly gcp?: GcpFunctionOptions;
@@ -133,7 +147,10 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloudFunctionExecutorOpt
 /** @throws {FaasError} CONFIG with the name of the option. No value is quoted that may be a secret. */
 export function checkOptions(options: CloudFunctionExecutorOptions): Settings {
   check.known(options, OPTION_NAMES);
-  const { region, endpoint } = options;
+  const { region, endpoint, gcp = {} } = options;
+  const unknown = Object.keys(gcp).find((name) => !GCP_OPTION_NAMES.has(name));
+  if (unknown !== undefined)
+    throw config(`has no option \`gcp.${unknown}\`. Known: ${[...GCP_OPTION_NAMES].join(', ')}`);
   const project =
     options.project ?? process.env['GOOGLE_CLOUD_PROJECT'] ?? process.env['GCLOUD_PROJECT'] ?? '';
   if (!/^[a-z0-9.:-]{4,}$/.test(project))
@@ -144,7 +161,7 @@ export function checkOptions(options: CloudFunctionExecutorOptions): Settings {
     project,
     region,
     functionName: options.functionName ?? ((jobId) => `jobferry-job-${jobId}`),
-    gcp: options.gcp ?? {},
+    gcp,
     functionUrl: options.functionUrl,
     auth: options.auth,
     client: options.client,
@@ -172,6 +189,9 @@ export function functionNameOf(settings: Settings, jobId: JobId): string {
 }
 
 export const config = check.error;
+
+/** @throws {FaasError} CONFIG for what is no number of instances to warm */
+export const checkInstances = (instances: number): number => check.whole(instances, 'instances');
 
 function secure(url: URL): URL {
   if (url.protocol === 'https:') return url;
