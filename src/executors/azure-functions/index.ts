@@ -123,7 +123,10 @@ export class AzureFunctionExecutor implements FaasExecutor {
     return this.#lifecycle.health(jobId, signal);
   }
 
-  /** Pings that the entry answers without the job; `keepWarm` is what keeps instances. */
+  /**
+   * Pings that the entry answers without the job; `keepWarm` is what keeps instances. Resolves to how many answered.
+   * @throws {FaasError} UNSUPPORTED for an app that is not known to have our entry, since a ping would run its code
+   */
   async warm(jobId: JobId, instances = 1, signal?: AbortSignal): Promise<number> {
     return this.#lifecycle.warm(jobId, instances, signal);
   }
