@@ -1,7 +1,9 @@
 /** Carries out a plan: what does not wait for one another side by side, and as much as can be done when something fails. */
 
+import { FaasError } from '../core/errors.js';
 import type { Declarations } from './core/model.js';
 import type { Action, Plan } from './core/plan.js';
+import { redacted } from './core/redact.js';
 import type { State } from './core/state.js';
 import { applyFunction } from './function-steps.js';
 import { Run, type RunOptions } from './run.js';
@@ -60,7 +62,8 @@ export async function apply(plan: Plan, state: State, options: ApplyOptions): Pr
       await (action.key.startsWith('function.') ? applyFunction(action, run) : applySecret(action, run));
       tell('done');
       return { action, how: 'done' };
-    } catch (error) {
+    } catch (failure) {
+      const error = withoutSecrets(failure, options.secretValues.values());
       tell('failed', error);
       return { action, how: 'failed', error };
     }
@@ -87,6 +90,14 @@ export async function apply(plan: Plan, state: State, options: ApplyOptions): Pr
     failed: all.flatMap(({ action, how, error }) => (how === 'failed' ? [{ action, error }] : [])),
     skipped: all.filter(({ how }) => how === 'skipped').map(({ action }) => action),
   };
+}
+
+/** What a server says may hold what it was sent. */
+function withoutSecrets(failure: unknown, secrets: Iterable<string>): unknown {
+  if (!(failure instanceof Error)) return failure;
+  const message = redacted(failure.message, secrets);
+  if (message === failure.message) return failure;
+  return FaasError.is(failure) ? failure.with({ message, cause: undefined }) : new Error(message);
 }
 
 interface End {

@@ -126,10 +126,25 @@ async function readValue(
     throw config(`${address} takes its value from the variable ${variable}, which is not set.`);
   }
   const path = resolve(folder, file ?? '');
-  try {
-    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
-  } catch (cause) {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw config(`${address} takes its value from ${path}, which cannot be read.`, cause);
+  });
+  const value = textOf(bytes)?.replace(/\r?\n$/, '');
+  if (value === undefined) {
+    const what =
+      'which is no text in UTF-8, and secrets are sent as text. Encode it first, as base64 perhaps';
+    throw config(`${address} takes its value from ${path}, ${what}.`);
+  }
+  if (value === '') throw config(`${address} takes its value from ${path}, which is empty.`);
+  return value;
+}
+
+/** Undefined for bytes that no text has: read as text, they would be other bytes. */
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
   }
 }
 

@@ -3,6 +3,7 @@ export { type ApplyOptions, type ApplyProgress, type ApplyResult, apply, outputs
 export { type PackFiles, readCodes, readSecretValues } from './code.js';
 export { CONFIG_RANGES } from './core/config-rules.js';
 export { type Change, functionChanges, secretChanges, UPDATE_GROUPS, type UpdateGroup } from './core/diff.js';
+export { type Endpoint, endpointFaults, withEndpoints } from './core/endpoints.js';
 export type { Fault } from './core/fault.js';
 export {
   type Address,

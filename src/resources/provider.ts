@@ -1,5 +1,6 @@
 /** What planning and applying need of a provider: the port that E2E's API and every executor are brought behind. */
 import type { UpdateGroup } from './core/diff.js';
+import type { Endpoint } from './core/endpoints.js';
 import type { DesiredFunction, DesiredSecret } from './core/model.js';
 import type { RuntimeInfo } from './core/runtimes.js';
 
@@ -51,6 +52,8 @@ export interface RemoteFunction {
 
 export interface ResourceProvider {
   readonly name: string;
+  /** Where it is, when one server is not as good as another. */
+  readonly endpoint?: Endpoint;
   /** The job id that a function will have, where functions are known by one: then it is known before the create. */
   jobIdOf?(desired: DesiredFunction): number;
   /** Why this function cannot run here, from the provider's limits, in whole sentences; empty when it can. */

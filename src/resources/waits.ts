@@ -48,6 +48,27 @@ export async function untilGone(
   await poll(provider, id, options, signal, (remote) => (remote === undefined ? 'gone' : undefined));
 }
 
+/** A provider that is away or busy says nothing of the function: its error is what was seen. */
+async function look(
+  provider: ResourceProvider,
+  id: string,
+  signal: AbortSignal,
+): Promise<RemoteFunction | FaasError | undefined> {
+  try {
+    return await provider.read(id, signal);
+  } catch (failure) {
+    const isPassing =
+      FaasError.is(failure) && (failure.code === 'UNAVAILABLE' || failure.code === 'THROTTLED');
+    if (isPassing && !signal.aborted) return failure;
+    throw failure;
+  }
+}
+
+function lastOf(seen: RemoteFunction | FaasError | undefined): string {
+  if (seen === undefined) return 'it is gone';
+  return FaasError.is(seen) ? seen.message : `its status is ${seen.statusText}`;
+}
+
 /** A status that nobody knows keeps it waiting: only the deadline ends that. */
 async function poll<Result>(
   provider: ResourceProvider,
@@ -58,17 +79,13 @@ async function poll<Result>(
 ): Promise<Result> {
   const endsAtMs = performance.now() + timeoutMs;
   for (let pauseMs = pollFirstMs; ; pauseMs = Math.min(2 * pauseMs, pollMostMs)) {
-    const remote = await provider.read(id, signal);
-    const result = judge(remote);
+    const seen = await look(provider, id, signal);
+    const result = FaasError.is(seen) ? undefined : judge(seen);
     if (result !== undefined) return result;
     if (performance.now() + pauseMs > endsAtMs) {
-      const last = remote === undefined ? 'it is gone' : `its status is ${remote.statusText}`;
-      throw problem(
-        'TIMEOUT',
-        provider,
-        remote?.name ?? id,
-        `is not ready after ${Math.round(timeoutMs / 1000)} s: ${last}`,
-      );
+      const name = FaasError.is(seen) ? id : (seen?.name ?? id);
+      const what = `is not ready after ${Math.round(timeoutMs / 1000)} s: ${lastOf(seen)}`;
+      throw problem('TIMEOUT', provider, name, what);
     }
     await delay(pauseMs, undefined, { signal });
   }

@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net';
 
 type Json = Record<string, unknown>;
 
+const OWN_NAMESPACE = 'e2e-faas-1-dl';
+
 export interface E2eFault {
   /** `POST /functions`, `PUT /functions/{id}/config`, … */
   readonly operation: string;
@@ -20,6 +22,7 @@ export interface E2eFault {
 export class FakeE2e {
   url = '';
   readonly functions = new Map<string, Json>();
+  /** By name; those outside the account's own namespace by `name.namespace`. */
   readonly secrets = new Map<string, string>();
   readonly requests: {
     readonly operation: string;
@@ -57,7 +60,8 @@ export class FakeE2e {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
     const { method = '', url: target = '', headers } = incoming;
-    const path = new URL(target, 'http://fake').pathname.replace('/faas/api/v1', '');
+    const { pathname, searchParams } = new URL(target, 'http://fake');
+    const path = pathname.replace('/faas/api/v1', '');
     const [, kind = '', id = '', rest = ''] = path.split('/');
     const shape = `/${kind}${id === '' ? '' : '/{id}'}${rest === '' ? '' : `/${rest}`}`;
     const operation = `${method} ${shape}`;
@@ -69,14 +73,19 @@ export class FakeE2e {
     if (fault?.reset === 'before') return void incoming.socket.resetAndDestroy();
     const [status, reply] =
       fault?.status === undefined
-        ? this.#answer(operation, decodeURIComponent(id), body)
+        ? this.#answer(operation, decodeURIComponent(id), body, searchParams.get('namespace'))
         : [fault.status, fault.body ?? { error: 'scripted' }];
     if (fault?.reset === 'after') return void incoming.socket.resetAndDestroy();
     outgoing.writeHead(status, { 'content-type': 'application/json' });
     outgoing.end(typeof reply === 'string' ? reply : JSON.stringify(reply));
   }
 
-  #answer(operation: string, id: string, body: Json): [status: number, reply: unknown] {
+  #answer(
+    operation: string,
+    id: string,
+    body: Json,
+    namespace: string | null,
+  ): [status: number, reply: unknown] {
     const found = this.functions.get(id);
     switch (operation) {
       case 'POST /functions':
@@ -95,19 +104,20 @@ export class FakeE2e {
           ? [404, { error: 'no such function' }]
           : this.#update(found, operation, body);
       case 'POST /secrets':
-        if (this.secrets.has(String(body['name']))) return [409, { error: 'there is a secret of this name' }];
-        this.secrets.set(String(body['name']), String(body['value']));
+        if (this.secrets.has(secretKey(body['name'], body['namespace'])))
+          return [409, { error: 'there is a secret of this name' }];
+        this.secrets.set(secretKey(body['name'], body['namespace']), String(body['value']));
         return [201, { id: body['name'], name: body['name'], created_at: new Date().toISOString() }];
       case 'PUT /secrets/{id}':
-        this.secrets.set(id, String(body['value']));
+        this.secrets.set(secretKey(id, body['namespace']), String(body['value']));
         return [200, { id, name: id }];
       case 'GET /secrets':
-        return [200, [...this.secrets.keys()].map((name) => ({ name }))];
+        return [200, this.#secretsIn(namespace ?? OWN_NAMESPACE)];
       case 'DELETE /secrets/{id}': {
         const users = [...this.functions.values()].filter((one) => (one['secrets'] as string[]).includes(id));
         if (users.length > 0)
           return [409, { error: `used by ${users.map((one) => one['name']).join(', ')}` }];
-        return this.secrets.delete(id) ? [200, {}] : [404, { error: 'no such secret' }];
+        return this.secrets.delete(secretKey(id, namespace)) ? [200, {}] : [404, { error: 'no such secret' }];
       }
       case 'GET /runtimes':
         return [
@@ -117,6 +127,13 @@ export class FakeE2e {
       default:
         return [404, { error: `there is no ${operation}` }];
     }
+  }
+
+  #secretsIn(namespace: string): Json[] {
+    return [...this.secrets.keys()]
+      .map((key) => key.split('.'))
+      .filter(([, where = OWN_NAMESPACE]) => where === namespace)
+      .map(([name]) => ({ name, namespace }));
   }
 
   #create(body: Json): [number, unknown] {
@@ -132,7 +149,7 @@ export class FakeE2e {
       ...kept,
       ...this.#codeHash(body),
       id,
-      namespace: 'e2e-faas-1-dl',
+      namespace: OWN_NAMESPACE,
       version: 'v1.0.0',
       created_at: now,
       updated_at: now,
@@ -175,6 +192,12 @@ export class FakeE2e {
   #missingSecret(names: unknown): string | undefined {
     return Array.isArray(names) ? names.find((name) => !this.secrets.has(name)) : undefined;
   }
+}
+
+function secretKey(name: unknown, namespace: unknown): string {
+  return namespace === undefined || namespace === null || namespace === OWN_NAMESPACE
+    ? String(name)
+    : `${String(name)}.${String(namespace)}`;
 }
 
 function shown({ reads: _, code_archive: __, ...rest }: Json): Json {

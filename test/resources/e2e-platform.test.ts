@@ -155,7 +155,7 @@ describe('declared functions on the API of E2E’s design documents', () => {
     await using fake = await fakeE2e();
     const desk = new Desk(fake);
     await desk.apply(file());
-    fake.faults.push({ operation: 'PUT /functions/{id}/environment', status: 503 });
+    fake.faults.push({ operation: 'PUT /functions/{id}/environment', status: 422 });
     const next = file({ config: { memory_mb: 512 }, environment: { A: '1' } });
     expect((await desk.apply(next)).failed).toHaveLength(1);
     fake.requests.length = 0;

@@ -7,11 +7,13 @@ import { packageHandler } from '../../packaging/index.js';
 import {
   type Code,
   type DesiredFunction,
+  type Endpoint,
   e2ePlatformProvider,
   lifecycleProvider,
   type ResourceProvider,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
+import { DEFAULT_URL } from '../platform-check.js';
 import type { CliProvider, Env } from '../provider.js';
 import { PROVIDERS } from '../providers/index.js';
 
@@ -53,11 +55,24 @@ async function openProvider(name: string, env: Env): Promise<ResourceProvider> {
   return lifecycleProvider({
     name,
     executor,
+    ...endpointOf(name, env),
     pack: packFor(provider),
     config: provider.configFrom?.(env) ?? {},
     // The custom-FaaS spec has no word for them.
     labels: name !== 'custom-http',
   });
+}
+
+/** Clouds are told apart by accounts and regions; of these two there can be any number. */
+function endpointOf(name: string, { JOBFERRY_URL, E2E_FAAS_URL }: Env): { endpoint?: Endpoint } {
+  // A state holds no credentials, and a URL may.
+  const plain = (url: string) =>
+    URL.canParse(url) ? `${new URL(url).origin}${new URL(url).pathname}`.replace(/\/+$/, '') : url;
+  if (name === 'custom-http') {
+    return { endpoint: { url: plain(JOBFERRY_URL || DEFAULT_URL), variable: 'JOBFERRY_URL' } };
+  }
+  if (name !== 'e2e' || !E2E_FAAS_URL) return {};
+  return { endpoint: { url: plain(E2E_FAAS_URL), variable: 'E2E_FAAS_URL' } };
 }
 
 function openE2e({

@@ -8,6 +8,8 @@ import {
   type Declarations,
   type Desired,
   type Drift,
+  type Endpoint,
+  endpointFaults,
   openStateBackend,
   readCodes,
   readSecretValues,
@@ -18,6 +20,7 @@ import {
   type Source,
   type State,
   type StateBackend,
+  withEndpoints,
   withLock,
   withMoves,
 } from '../../resources/index.js';
@@ -27,6 +30,7 @@ import { OpenProviders } from './providers.js';
 export interface SessionOptions {
   readonly state?: string;
   readonly breakLock?: string;
+  readonly newEndpoint?: boolean;
   /** False with --no-refresh. */
   readonly refresh?: boolean;
 }
@@ -53,6 +57,7 @@ export function withSession(command: Command): Command {
       '--state <place>',
       'path, s3://bucket/key or postgres://…; default: jobferry.state.json beside the file',
     )
+    .option('--new-endpoint', 'a provider has moved, with all that it holds: go on at its address of today')
     .option('--break-lock <id>', 'take away a lock whose owner is gone for certain');
 }
 
@@ -82,12 +87,15 @@ export async function inSession<Result>(
       const providers = await OpenProviders.open(names, process.env);
       try {
         refuseImpossible(read.desired, providers);
+        const endpoints = endpointsOf(names, providers);
+        const faults = options.newEndpoint === true ? [] : endpointFaults(kept, endpoints);
+        if (faults.length > 0) throw usageError(faults.join('\n'));
         const { signal } = interrupted;
         const fresh =
           options.refresh === false
             ? { state: kept, drifts: [] }
             : await refresh(kept, providers.get, signal);
-        const state = withMoves(fresh.state, read.desired);
+        const state = withEndpoints(withMoves(fresh.state, read.desired), endpoints);
         const { drifts } = fresh;
         return await work({ source, declarations, ...read, providers, backend, kept, state, drifts, signal });
       } finally {
@@ -111,6 +119,15 @@ async function readInputs(source: Source, declarations: Declarations, state: Sta
   const codeSha256 = new Map([...codes].map(([address, { sha256 }]) => [address, sha256]));
   const inputs = { codeSha256, secretValues, secretKey: state.secret_key };
   return { codes, secretValues, desired: resolveDeclarations(declarations, inputs) };
+}
+
+function endpointsOf(names: readonly string[], providers: OpenProviders): Map<string, Endpoint> {
+  return new Map(
+    names.flatMap((name) => {
+      const { endpoint } = providers.get(name);
+      return endpoint === undefined ? [] : [[name, endpoint] as const];
+    }),
+  );
 }
 
 /** Said before anything is made, and all of it at once. */

@@ -262,7 +262,13 @@ function platformSecrets(api: Api, namespace: string | undefined): Secrets {
       if (made.status === 409) await api.send({ method: 'PUT', path: path(name), body, what }, scope);
     },
     async list(scope) {
-      const reply = await api.send({ method: 'GET', path: '/secrets', what: 'the list of secrets' }, scope);
+      const request = {
+        method: 'GET',
+        path: '/secrets',
+        query: { namespace },
+        what: 'the list of secrets',
+      } as const;
+      const reply = await api.send(request, scope);
       const value = parseJson(reply.body);
       const list = isObject(value) ? value['secrets'] : value;
       return (Array.isArray(list) ? list : []).map((one: unknown) =>
@@ -270,7 +276,13 @@ function platformSecrets(api: Api, namespace: string | undefined): Secrets {
       );
     },
     async delete(name, scope) {
-      await api.send({ method: 'DELETE', path: path(name), what: `the secret ${name}` }, scope, [404]);
+      const request = {
+        method: 'DELETE',
+        path: path(name),
+        query: { namespace },
+        what: `the secret ${name}`,
+      } as const;
+      await api.send(request, scope, [404]);
     },
   };
 }

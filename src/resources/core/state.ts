@@ -58,6 +58,8 @@ export interface State {
   readonly lineage: string;
   /** Key of the hashes of secrets. */
   readonly secret_key: string;
+  /** Provider -> the URL at which it made what is known here; only where there can be several. */
+  readonly endpoints: Readonly<Record<string, string>>;
   readonly outputs: Readonly<Record<string, { readonly value: unknown; readonly type: 'string' }>>;
   readonly resources: ReadonlyMap<Address, Resource>;
 }
@@ -68,6 +70,7 @@ export function emptyState(): State {
     serial: 0,
     lineage: randomUUID(),
     secret_key: randomBytes(32).toString('hex'),
+    endpoints: {},
     outputs: {},
     resources: new Map(),
   };
@@ -123,10 +126,10 @@ export function stateFromJson(text: string): State {
   ) {
     throw new TypeError('This is no state of version 4.');
   }
-  const { version, serial, lineage, secret_key, outputs = {} } = json as State;
+  const { version, serial, lineage, secret_key, endpoints = {}, outputs = {} } = json as State;
   const list = Array.isArray(json.resources) ? (json.resources as JsonResource[]) : [];
   const resources = new Map(list.map((one) => readResource(one)).map((one) => [one.address, one]));
-  return { version, serial, lineage, secret_key, outputs, resources };
+  return { version, serial, lineage, secret_key, endpoints, outputs, resources };
 }
 
 interface JsonResource {

@@ -6,6 +6,7 @@ import { RUNTIMES, type RuntimeInfo, runtimeNamed } from './runtimes.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const TOP_FIELDS = ['provider', 'functions', 'secrets', 'outputs'];
 const FUNCTION_FIELDS = [
   'name',
@@ -205,7 +206,18 @@ class Check {
     if (typeof name !== 'string' || !SECRET_NAME.test(name)) {
       this.#fault(path, `${quoted(name)} is no name of a secret`, 'Use letters, digits and hyphens.');
     }
-    for (const field of SECRET_FIELDS) this.#optionalText([...path, field], fields[field]);
+    for (const field of SECRET_FIELDS) {
+      if (field !== 'value_env') this.#optionalText([...path, field], fields[field]);
+    }
+    const { value_env: variable } = fields;
+    // It may be the value itself, written in the wrong place: it is not shown.
+    if (variable !== undefined && !(typeof variable === 'string' && VARIABLE.test(variable))) {
+      this.#fault(
+        [...path, 'value_env'],
+        'is no name of an environment variable',
+        'Name the variable that holds the value, in letters, digits and _: the value itself belongs in no file.',
+      );
+    }
     const sources = ['value_env', 'value_file'].filter((field) => fields[field] !== undefined);
     if (sources.length !== 1) {
       this.#fault(

@@ -1,6 +1,7 @@
 /** Any executor as a provider: a function is a deployed job. */
 import { FaasError } from '../../core/errors.js';
 import type { Artifact, Deployment, FaasExecutor, FunctionConfig, NumberRange } from '../../core/executor.js';
+import type { Endpoint } from '../core/endpoints.js';
 import type { DesiredFunction } from '../core/model.js';
 import { jobIdOf } from '../core/resolve.js';
 import type { Code, RemoteFunction, ResourceProvider } from '../provider.js';
@@ -9,6 +10,8 @@ export interface LifecycleProviderOptions {
   /** As files name it. */
   readonly name: string;
   readonly executor: FaasExecutor;
+  /** Where it is, when the environment says so by one variable. */
+  readonly endpoint?: Endpoint;
   /** Code -> what the executor deploys. Only Node.js handlers can be packaged here. */
   readonly pack: (desired: DesiredFunction, code: Code) => Promise<Artifact>;
   /** What every function of this provider is deployed with, beside what files say: a project, a role. */
@@ -23,6 +26,7 @@ const NODE = /^node/;
 export function lifecycleProvider({
   name,
   executor,
+  endpoint,
   pack,
   config: common = {},
   labels = false,
@@ -56,6 +60,7 @@ export function lifecycleProvider({
 
   return {
     name,
+    ...(endpoint && { endpoint }),
     jobIdOf,
     cannotRun: (desired) => [
       ...reasons(name, desired, labels),
