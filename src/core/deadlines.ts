@@ -1,17 +1,7 @@
 /**
- * One timer for many deadlines. Calls with the same time-out share a list in order of expiry, so adding and
- * removing is O(1) and cheap enough for a million calls a second, where one setTimeout per call is not.
+ * One timer for many deadlines. Calls with the same time-out share a list in order of expiry, so arming and
+ * disarming is O(1) and cheap enough for a million calls a second, where one setTimeout per call is not.
  */
-
-/** Something that expires. The list links entries through themselves: no allocation per call. */
-export interface Expiring {
-  onDeadline(): void;
-  /** Owned by the list: null while not in one. */
-  expiryList: ExpiryList | null;
-  expiryNext: Expiring | null;
-  expiryPrevious: Expiring | null;
-  expiresAt: number;
-}
 
 interface ExpiryList {
   readonly timeoutMs: number;
@@ -21,62 +11,99 @@ interface ExpiryList {
 }
 
 const lists = new Map<number, ExpiryList>();
+/** Lists without an entry. They stay for a while: a job has the same time-out for all its calls. */
+let emptyLists = 0;
+/** So many may stay, beside one for each that is in use: deadlines that calls bring along are all different. */
+const MAX_EMPTY_LISTS = 64;
 // setTimeout counts in a signed 32-bit integer and fires at once beyond it.
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/**
- * Calls `entry.onDeadline()` once, `timeoutMs` from now unless it is removed before.
- * @param nowMs a `performance.now()` the caller has at hand: the clock must not jump.
- */
-export function addDeadline(entry: Expiring, timeoutMs: number, nowMs: number = performance.now()): void {
-  if (timeoutMs === Infinity) return;
-  const wholeMs = Math.max(1, Math.ceil(timeoutMs));
-  let list = lists.get(wholeMs);
-  if (list === undefined) {
-    list = { timeoutMs: wholeMs, head: null, tail: null, timer: null };
-    lists.set(wholeMs, list);
+/** Something that expires. The lists link such objects through themselves: no allocation per call. */
+export abstract class Expiring {
+  #list: ExpiryList | null = null;
+  #next: Expiring | null = null;
+  #previous: Expiring | null = null;
+  #expiresAtMs = 0;
+
+  /** Called once, when the time is up. */
+  protected abstract onDeadline(): void;
+
+  /**
+   * The time is up `timeoutMs` from now, unless `disarm` comes before; never for `Infinity`.
+   * @param nowMs a `performance.now()` the caller has at hand: the clock must not jump
+   */
+  arm(timeoutMs: number, nowMs: number = performance.now()): void {
+    if (timeoutMs === Infinity) return;
+    const list = listOf(Math.max(1, Math.ceil(timeoutMs)));
+    this.#expiresAtMs = nowMs + list.timeoutMs;
+    this.#list = list;
+    this.#previous = list.tail;
+    if (list.tail === null) {
+      emptyLists -= 1;
+      list.head = this;
+      list.timer?.ref();
+    } else list.tail.#next = this;
+    list.tail = this;
+    if (list.timer === null) Expiring.#wake(list, list.timeoutMs);
   }
-  entry.expiresAt = nowMs + wholeMs;
-  entry.expiryList = list;
-  entry.expiryPrevious = list.tail;
-  if (list.tail === null) {
-    list.head = entry;
-    list.timer?.ref();
-  } else list.tail.expiryNext = entry;
-  list.tail = entry;
-  if (list.timer === null) arm(list, wholeMs);
-}
 
-/** Forgets an entry; fine when it has expired or was never added. */
-export function removeDeadline(entry: Expiring): void {
-  const list = entry.expiryList;
-  if (list === null) return;
-  const { expiryPrevious: previous, expiryNext: next } = entry;
-  if (previous === null) list.head = next;
-  else previous.expiryNext = next;
-  if (next === null) list.tail = previous;
-  else next.expiryPrevious = previous;
-  entry.expiryList = entry.expiryNext = entry.expiryPrevious = null;
-  if (list.head === null && list.timer !== null) {
+  /** Forgets the deadline; fine when it has passed or there never was one. */
+  disarm(): void {
+    const list = this.#list;
+    if (list === null) return;
+    const previous = this.#previous;
+    const next = this.#next;
+    if (previous === null) list.head = next;
+    else previous.#next = next;
+    if (next === null) list.tail = previous;
+    else next.#previous = previous;
+    this.#list = this.#next = this.#previous = null;
+    if (list.head !== null) return;
     // Still armed, so that a busy list is not made anew each time; unreferenced, so that an idle process ends.
-    list.timer.unref();
+    list.timer?.unref();
+    emptyLists += 1;
+    if (emptyLists > MAX_EMPTY_LISTS + lists.size / 2) forgetEmptyLists();
+  }
+
+  static #wake(list: ExpiryList, delayMs: number): void {
+    list.timer = setTimeout(Expiring.#expire, Math.min(Math.max(1, Math.ceil(delayMs)), MAX_TIMER_MS), list);
+  }
+
+  static #expire(list: ExpiryList): void {
+    list.timer = null;
+    const nowMs = performance.now();
+    try {
+      while (list.head !== null && list.head.#expiresAtMs <= nowMs) {
+        const first = list.head;
+        first.disarm();
+        first.onDeadline();
+      }
+    } finally {
+      // Whatever one deadline did, the others are kept. onDeadline may have armed the list again.
+      if (list.timer === null && list.head !== null) Expiring.#wake(list, list.head.#expiresAtMs - nowMs);
+      else if (list.head === null) forget(list);
+    }
   }
 }
 
-function arm(list: ExpiryList, delayMs: number): void {
-  list.timer = setTimeout(expire, Math.min(Math.max(1, Math.ceil(delayMs)), MAX_TIMER_MS), list);
+function listOf(timeoutMs: number): ExpiryList {
+  let list = lists.get(timeoutMs);
+  if (list === undefined) {
+    list = { timeoutMs, head: null, tail: null, timer: null };
+    lists.set(timeoutMs, list);
+    emptyLists += 1;
+  }
+  return list;
 }
 
-function expire(list: ExpiryList): void {
-  list.timer = null;
-  const nowMs = performance.now();
-  while (list.head !== null && list.head.expiresAt <= nowMs) {
-    const entry = list.head;
-    removeDeadline(entry);
-    entry.onDeadline();
-  }
-  // onDeadline may have added entries and armed the list again.
-  if (list.timer !== null) return;
-  if (list.head === null) lists.delete(list.timeoutMs);
-  else arm(list, list.head.expiresAt - nowMs);
+function forgetEmptyLists(): void {
+  for (const list of lists.values()) if (list.head === null) forget(list);
+}
+
+function forget(list: ExpiryList): void {
+  // It may have been forgotten, and followed by another for the same time-out, while it expired.
+  if (lists.get(list.timeoutMs) !== list) return;
+  lists.delete(list.timeoutMs);
+  emptyLists -= 1;
+  if (list.timer !== null) clearTimeout(list.timer);
 }

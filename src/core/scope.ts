@@ -1,11 +1,16 @@
 /** The one implementation of CallContext: cancellation and deadline of a call, nested where layers need it. */
-import { addDeadline, type Expiring, removeDeadline } from './deadlines.js';
+import { Expiring, MAX_TIMER_MS } from './deadlines.js';
 import { FaasError } from './errors.js';
 import type { CallContext } from './executor.js';
+import { warnOf } from './warning.js';
 
 type CancelListener = (reason: FaasError) => void;
 
-export class CallScope implements CallContext, Expiring {
+/**
+ * A context that its owner can cancel. `arm` sets a deadline that cancels with TIMEOUT and keeps the process alive
+ * until then, `disarm` takes it away; contexts for calls made by hand come from {@link callContext}.
+ */
+export class CallScope extends Expiring implements CallContext, Disposable {
   readonly deadline: number;
   #reason: FaasError | undefined;
   #controller: AbortController | undefined;
@@ -13,12 +18,9 @@ export class CallScope implements CallContext, Expiring {
   #listener: CancelListener | undefined;
   #more: CancelListener[] | undefined;
 
-  expiryList: Expiring['expiryList'] = null;
-  expiryNext: Expiring | null = null;
-  expiryPrevious: Expiring | null = null;
-  expiresAt = 0;
-
+  /** @param deadline epoch milliseconds that others are told; `arm` is what makes it happen */
   constructor(deadline = Infinity) {
+    super();
     this.deadline = deadline;
   }
 
@@ -51,30 +53,29 @@ export class CallScope implements CallContext, Expiring {
     };
   }
 
-  /** Ends the wait for everyone who listens. Only the first call counts; returns whether it was this one. */
+  /**
+   * Ends the wait for everyone who listens. Only the first call counts; returns whether it was this one. What a
+   * listener throws becomes a warning of the process: the others are told all the same.
+   */
   cancel(reason: FaasError): boolean {
     if (this.#reason !== undefined) return false;
     this.#reason = reason;
-    removeDeadline(this);
+    this.disarm();
     this.#controller?.abort(reason);
     const first = this.#listener;
     const more = this.#more;
     this.#listener = this.#more = undefined;
-    first?.(reason);
-    if (more !== undefined) for (const listener of more) listener(reason);
+    if (first !== undefined) hear(first, reason);
+    if (more !== undefined) for (const listener of more) hear(listener, reason);
     return true;
   }
 
-  /** Cancels with TIMEOUT after `timeoutMs`, unless `disarm` comes before. */
-  arm(timeoutMs: number, nowMs?: number): void {
-    addDeadline(this, timeoutMs, nowMs);
+  /** Lets go of the timer. Listeners stay: who holds the scope may still cancel it. */
+  [Symbol.dispose](): void {
+    this.disarm();
   }
 
-  disarm(): void {
-    removeDeadline(this);
-  }
-
-  onDeadline(): void {
+  protected override onDeadline(): void {
     this.cancel(
       new FaasError({ code: 'TIMEOUT', executed: 'maybe', message: 'The deadline of the call has passed.' }),
     );
@@ -97,9 +98,21 @@ export class ChildScope extends CallScope {
     this.disarm();
     this.#leaveParent();
   }
+
+  override [Symbol.dispose](): void {
+    this.dispose();
+  }
 }
 
 function noop(): void {}
+
+function hear(listener: CancelListener, reason: FaasError): void {
+  try {
+    listener(reason);
+  } catch (thrown) {
+    warnOf('A listener of onCancel', thrown);
+  }
+}
 
 /** Resolves after `delayMs`, or rejects with the reason as soon as the call is cancelled. */
 export function sleep(delayMs: number, context: CallContext): Promise<void> {
@@ -115,17 +128,63 @@ export function sleep(delayMs: number, context: CallContext): Promise<void> {
   });
 }
 
-/** A context for calls made by hand: `executor.invoke(call, callContext({ timeoutMs: 5000 }))`. */
-export function callContext(options: { timeoutMs?: number; signal?: AbortSignal } = {}): CallScope {
-  const { timeoutMs = Infinity, signal } = options;
-  const scope = new CallScope(timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs);
-  const cancel = () => scope.cancel(cancelled(signal?.reason));
-  if (signal?.aborted) cancel();
-  else {
-    scope.arm(timeoutMs);
-    signal?.addEventListener('abort', cancel, { once: true });
+/** What `callContext` returns. Its timer keeps no process alive: the call it is for does that. */
+class ManualScope extends CallScope {
+  readonly #signal: AbortSignal | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeoutMs: number, signal: AbortSignal | undefined) {
+    super(timeoutMs === Infinity ? Infinity : Date.now() + timeoutMs);
+    this.#signal = signal;
+    if (signal?.aborted) this.cancel(cancelled(signal.reason));
+    else {
+      signal?.addEventListener('abort', this.#onAbort);
+      this.arm(timeoutMs);
+    }
   }
-  return scope;
+
+  override arm(timeoutMs: number): void {
+    if (timeoutMs === Infinity) return;
+    clearTimeout(this.#timer);
+    const laterMs = timeoutMs - MAX_TIMER_MS;
+    const onTime = () => (laterMs > 0 ? this.arm(laterMs) : this.onDeadline());
+    this.#timer = setTimeout(onTime, Math.min(timeoutMs, MAX_TIMER_MS)).unref();
+  }
+
+  override disarm(): void {
+    clearTimeout(this.#timer);
+  }
+
+  override cancel(reason: FaasError): boolean {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    return super.cancel(reason);
+  }
+
+  override [Symbol.dispose](): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    super[Symbol.dispose]();
+  }
+
+  readonly #onAbort = (): void => {
+    this.cancel(cancelled(this.#signal?.reason));
+  };
+}
+
+/**
+ * A context for calls made by hand:
+ *
+ * ```ts
+ * using context = callContext({ timeoutMs: 5000, signal });
+ * const result = await executor.invoke(call, context);
+ * ```
+ *
+ * Leaving the block lets go of the timer and of `signal`; without `using`, call `context[Symbol.dispose]()`. A context
+ * that is never let go keeps no process alive, but `signal` remembers it until the context is cancelled.
+ * @param options.timeoutMs milliseconds until TIMEOUT; default none
+ * @param options.signal cancels with CANCELLED and its reason as the cause; a FaasError as reason passes unchanged
+ */
+export function callContext(options: { timeoutMs?: number; signal?: AbortSignal } = {}): CallScope {
+  return new ManualScope(options.timeoutMs ?? Infinity, options.signal);
 }
 
 /** The CANCELLED error for an AbortSignal's reason; a FaasError passes unchanged. */
