@@ -204,7 +204,8 @@ describe('the bytes that are stored', () => {
       CREATE INDEX invocations_open ON invocations (seq) WHERE finished_ms IS NULL;`);
     for (const table of ['invocations', 'kept_outcomes'])
       for (const change of ['added', 'changed', 'removed']) old.exec(`DROP TRIGGER ${table}_${change}`);
-    old.exec(`UPDATE invocations SET context = '{"metadata":{}}'`);
+    old.exec(`DROP INDEX invocations_by_call; ALTER TABLE invocations DROP COLUMN call_id;
+      UPDATE invocations SET context = '{"metadata":{}}'`);
     old.close();
     const renewed = openDatabase(file);
     expect(storedBytesIn(renewed)()).toBe(realBytes(renewed));

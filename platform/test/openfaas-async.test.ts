@@ -66,6 +66,33 @@ describe('asynchronous calls', () => {
     expect(await statusOf('nothing')).toBe(404);
   });
 
+  it('that share the call id of their caller are calls of their own, and each is told of', async () => {
+    await using back = await listener();
+    const send = async (path: string, body: string) => {
+      const given = { 'X-Call-Id': 'chain-1', 'X-Callback-Url': back.url };
+      const { status, headers } = await faas.call(`/async-function/${path}`, { body, headers: given });
+      expect([status, headers.has('x-call-id')]).toEqual([202, false]);
+      return headers.get('x-invocation-id') ?? '';
+    };
+    const ids = await Promise.all([send('env/one', ''), send('env/two?x=1', ''), send('cat', 'other')]);
+    await eventually(() => back.told.length === 3, 'each is told of');
+    const told = back.told.map(({ body }) => /Http_Path=(.*)/.exec(body)?.[1] ?? body);
+    expect(told.sort()).toEqual(['/one', '/two', 'other']);
+    for (const { headers } of back.told) expect(headers['x-call-id']).toBe('chain-1');
+    for (const id of ids)
+      expect(await statusOf(id)).toMatchObject({
+        invocation_id: id,
+        call_id: 'chain-1',
+        status: 'completed',
+      });
+    // The id they share names the newest.
+    const newest = await send('cat', 'newest');
+    expect(await statusOf('chain-1')).toMatchObject({ invocation_id: newest });
+    await eventually(async () => (await statusOf('chain-1')).status === 'completed', 'it has completed');
+    const { text, headers } = await faas.call('/async-function/chain-1/result', { method: 'GET' });
+    expect([text, headers.get('x-call-id')]).toEqual(['newest', 'chain-1']);
+  });
+
   it('run beside each other, many more than there are processors, and leave room for others', async () => {
     await faas.deploy({ service: 'nap', envProcess: 'sleep 4' });
     await faas.ready('nap');

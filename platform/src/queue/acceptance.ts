@@ -22,6 +22,8 @@ export interface AcceptanceParts {
 
 export interface AcceptRequest {
   readonly invocationId: string;
+  /** What the caller names it, where that is not its id: no claim that two calls are the same. */
+  readonly callId?: string | undefined;
   readonly functionId: string;
   readonly jobId: number;
   readonly args: Uint8Array;
@@ -30,6 +32,8 @@ export interface AcceptRequest {
   readonly metadata: Readonly<Record<string, string>>;
   readonly attempt: number;
   readonly budgetMs: number | undefined;
+  /** Writes, with the record of a new invocation, what belongs to it. */
+  readonly alsoWrite?: () => void;
 }
 
 export class Acceptance {
@@ -55,7 +59,7 @@ export class Acceptance {
   ): Promise<Invocation | undefined> {
     const { invocations, disk, calls, storage } = this.#parts;
     calls.refuseWhenClosing();
-    const { invocationId, functionId, attempt: firstAttempt, budgetMs, ...rest } = request;
+    const { invocationId, functionId, attempt: firstAttempt, budgetMs, alsoWrite, ...rest } = request;
     const createdAtMs = Date.now();
     const deadlineMs = budgetMs === undefined ? undefined : createdAtMs + budgetMs;
     let isNew = false;
@@ -65,6 +69,8 @@ export class Acceptance {
         if (found !== undefined) return found;
         storage.requireRoom();
         this.#requireRoom();
+        // First, since what belongs to no invocation does no harm.
+        alsoWrite?.();
         invocations.insert({ ...rest, invocationId, functionId, firstAttempt, deadlineMs, createdAtMs });
         this.#underWay++;
         isNew = true;

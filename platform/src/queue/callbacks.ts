@@ -58,14 +58,9 @@ export class Callbacks {
       throw refused(`the host ${hostname} is not among those that may be called back`);
   }
 
-  /** Before the call is accepted, so that no accepted call forgets it. */
+  /** Belongs into the write that accepts the call, so that there is neither without the other. */
   register(invocationId: string, url: string): void {
     this.#parts.store.put({ invocationId, url });
-  }
-
-  /** The call was not accepted after all. */
-  forget(invocationId: string): void {
-    this.#parts.store.delete(invocationId);
   }
 
   /** The invocation has ended. */
@@ -100,7 +95,7 @@ export class Callbacks {
   /** The answer is read when its turn has come, and not kept between two tries. */
   async #try(callback: PendingCallback, tries: number): Promise<void> {
     const { invocationId, url } = callback;
-    const { log, find } = this.#parts;
+    const { log, find, store } = this.#parts;
     const { signal } = this.#stopping;
     try {
       const invocation = find(invocationId);
@@ -117,7 +112,7 @@ export class Callbacks {
       if (tries < TRIES) return this.#pause(callback, tries);
     }
     this.#underWay.delete(invocationId);
-    this.forget(invocationId);
+    store.delete(invocationId);
   }
 
   #pause(callback: PendingCallback, tries: number): void {
@@ -136,7 +131,7 @@ export class Callbacks {
     const kept = endToEnd(reply?.headers ?? [], ['content-length', 'set-cookie']);
     for (let at = 0; at < kept.length; at += 2) headers.append(kept[at] ?? '', kept[at + 1] ?? '');
     const seconds = ((finishedAtMs ?? 0) - (startedAtMs ?? finishedAtMs ?? 0)) / 1000;
-    headers.set('X-Call-Id', invocation.invocationId);
+    headers.set('X-Call-Id', callIdOf(invocation));
     headers.set('X-Duration-Seconds', seconds.toFixed(6));
     headers.set('X-Function-Status', String(reply?.status ?? statusOf(invocation)));
     headers.set('X-Function-Name', this.#parts.nameOf(invocation.functionId));
@@ -152,6 +147,11 @@ export class Callbacks {
     await response.body?.cancel();
     return response.status;
   }
+}
+
+/** The name under which its caller knows the call. */
+export function callIdOf({ callId, invocationId }: Invocation): string {
+  return callId ?? invocationId;
 }
 
 /** The status a caller would have got, had it waited. */

@@ -113,6 +113,12 @@ export class InvocationQueue {
     return invocation === undefined || isPast(invocation, this.#parts.limits) ? undefined : invocation;
   }
 
+  /** By its id, or the newest that its caller names so. */
+  findCall(callId: string): Invocation | undefined {
+    const named = this.find(callId) ?? this.#parts.invocations.findByCallId(callId);
+    return named === undefined || isPast(named, this.#parts.limits) ? undefined : named;
+  }
+
   list(filter: InvocationFilter): InvocationPage {
     const page = this.#parts.invocations.list(filter);
     return {
@@ -216,7 +222,7 @@ export class InvocationQueue {
       lease = claim;
       const { metadata, args, firstAttempt } = input;
       const attempt = firstAttempt + invocation.attempts - 1;
-      return { callId: invocationId, jobId: invocation.jobId, args, attempt, metadata };
+      return { callId: invocation.callId ?? invocationId, jobId: invocation.jobId, args, attempt, metadata };
     };
     const budgetMs = deadlineMs === undefined ? undefined : deadlineMs - Date.now();
     const call = this.#parts.calls.run({ functionId, requestId: newRequestId(), budgetMs, begin, onCancel });

@@ -7,6 +7,7 @@ import type { Invocation, InvocationStatus, TerminalStatus } from './invocation.
 
 export interface NewInvocation {
   readonly invocationId: string;
+  readonly callId?: string | undefined;
   readonly functionId: string;
   readonly jobId: number;
   readonly content: string;
@@ -50,6 +51,8 @@ type Row = Record<string, SQLOutputValue>;
 export interface InvocationStore {
   insert(invocation: NewInvocation): void;
   get(invocationId: string): Invocation | undefined;
+  /** The newest of those that share it. */
+  findByCallId(callId: string): Invocation | undefined;
   findByKey(functionId: string, idempotencyKey: string): Invocation | undefined;
   input(invocationId: string): InvocationInput | undefined;
   /** pending -> running. False when it is not pending any more. */
@@ -71,13 +74,16 @@ export interface InvocationEnd extends StoredOutcome {
   readonly nowMs: number;
 }
 
-const COLUMNS = `seq, id, function_id, job_id, content, status, attempts, created_ms, started_ms, finished_ms, outcome`;
+const COLUMNS = `seq, id, call_id, function_id, job_id, content, status, attempts, created_ms, started_ms, finished_ms, outcome`;
 
 export function invocationStoreOn(database: DatabaseSync): InvocationStore {
   const insert = database.prepare(`
-    INSERT INTO invocations (id, function_id, job_id, content, idempotency_key, context, args, bytes, status,
-      deadline_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)`);
+    INSERT INTO invocations (id, call_id, function_id, job_id, content, idempotency_key, context, args, bytes, status,
+      deadline_ms, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)`);
   const get = database.prepare(`SELECT ${COLUMNS}, result FROM invocations WHERE id = ?`);
+  const byCallId = database.prepare(
+    `SELECT ${COLUMNS}, result FROM invocations WHERE call_id = ? ORDER BY seq DESC LIMIT 1`,
+  );
   const byKey = database.prepare(`
     SELECT ${COLUMNS}, result FROM invocations WHERE function_id = ? AND idempotency_key = ?
     ORDER BY seq DESC LIMIT 1`);
@@ -106,6 +112,7 @@ export function invocationStoreOn(database: DatabaseSync): InvocationStore {
       const context = JSON.stringify({ metadata: one.metadata, firstAttempt: one.firstAttempt });
       insert.run(
         one.invocationId,
+        one.callId ?? null,
         one.functionId,
         one.jobId,
         one.content,
@@ -118,6 +125,7 @@ export function invocationStoreOn(database: DatabaseSync): InvocationStore {
       );
     },
     get: (invocationId) => toInvocation(get.get(invocationId)),
+    findByCallId: (callId) => toInvocation(byCallId.get(callId)),
     findByKey: (functionId, key) => toInvocation(byKey.get(functionId, key)),
     input(invocationId) {
       const row = input.get(invocationId);
@@ -166,9 +174,10 @@ function toInvocation(row: Row | undefined): Invocation | undefined {
   if (row === undefined) return undefined;
   const startedAtMs = optional(row['started_ms']);
   const finishedAtMs = optional(row['finished_ms']);
-  const { outcome, result } = row;
+  const { outcome, result, call_id: callId } = row;
   return {
     invocationId: String(row['id']),
+    ...(typeof callId === 'string' && { callId }),
     functionId: String(row['function_id']),
     jobId: Number(row['job_id']),
     content: String(row['content']),

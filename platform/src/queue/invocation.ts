@@ -16,6 +16,8 @@ export const MAX_ATTEMPTS = 3;
 
 export interface Invocation {
   readonly invocationId: string;
+  /** What its caller names it, where that is not its id. Several may share it. */
+  readonly callId?: string;
   readonly functionId: string;
   readonly jobId: number;
   /** Hash over what makes two calls the same. */

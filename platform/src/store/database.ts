@@ -82,6 +82,8 @@ const STEPS = [
   CREATE TABLE stored_bytes (total INTEGER NOT NULL) STRICT;
   INSERT INTO stored_bytes VALUES (0);
   ${['invocations', 'kept_outcomes'].map(countBytesOf).join('\n')}`,
+  `ALTER TABLE invocations ADD COLUMN call_id TEXT;
+  CREATE INDEX invocations_by_call ON invocations (call_id, seq) WHERE call_id IS NOT NULL;`,
 ];
 
 function countBytesOf(table: string): string {

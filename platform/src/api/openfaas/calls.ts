@@ -6,7 +6,7 @@ import { PlatformError } from '../../domain/errors.js';
 import { parseGoDuration } from '../../domain/go-values.js';
 import { contentOf } from '../../domain/outcome.js';
 import { replyOf } from '../../domain/web-call.js';
-import { statusOf } from '../../queue/callbacks.js';
+import { callIdOf, statusOf } from '../../queue/callbacks.js';
 import { type Invocation, isTerminal } from '../../queue/invocation.js';
 import type { DoorParts, Exchange } from '../door.js';
 import type { Reply } from '../reply.js';
@@ -40,37 +40,37 @@ export async function accept(route: CallRoute, exchange: Exchange, parts: DoorPa
   const callbackUrl = exchange.request.headers['x-callback-url'];
   if (typeof callbackUrl === 'string') callbacks.check(callbackUrl);
   const call = await readWebCall(route.path, route.rawQuery, exchange, parts);
-  const { callId, args, metadata } = call;
+  const { callId, isNamed, args, metadata, budgetMs } = call;
+  const { requestId: invocationId } = exchange;
   // What no function has as its id ends as failed, since it is not there.
   const functionId = fn?.id ?? `${name}.${namespace}`;
-  const known = queue.find(callId) !== undefined;
-  if (typeof callbackUrl === 'string' && !known) callbacks.register(callId, callbackUrl);
-  try {
-    await queue.accept({
-      invocationId: callId,
-      functionId,
-      jobId: 0,
-      args,
-      content: contentOf(functionId, 0, args),
-      idempotencyKey: undefined,
-      metadata,
-      attempt: 1,
-      budgetMs: call.budgetMs,
-    });
-  } catch (error) {
-    if (!known) callbacks.forget(callId);
-    throw error;
-  }
-  return empty(202, acceptedHeaders(call));
+  await queue.accept({
+    invocationId,
+    // Functions that call others pass theirs on, so one id may name many calls.
+    ...(isNamed && { callId }),
+    functionId,
+    jobId: 0,
+    args,
+    content: contentOf(functionId, 0, args),
+    idempotencyKey: undefined,
+    metadata,
+    attempt: 1,
+    budgetMs,
+    ...(typeof callbackUrl === 'string' && {
+      alsoWrite: () => callbacks.register(invocationId, callbackUrl),
+    }),
+  });
+  return empty(202, acceptedHeaders(call, invocationId));
 }
 
 /** What OpenFaaS has no answer to: how an asynchronous call stands. */
 export function status(callId: string, parts: DoorParts): Reply {
-  const invocation = parts.queue.find(callId);
+  const invocation = parts.queue.findCall(callId);
   if (invocation === undefined) return text(404, `there is no call ${callId.slice(0, 128)}, or not any more`);
   const { outcome, startedAtMs, finishedAtMs, createdAtMs } = invocation;
   return json({
-    call_id: callId,
+    call_id: callIdOf(invocation),
+    invocation_id: invocation.invocationId,
     function: nameOf(invocation, parts),
     status: invocation.status,
     attempts: invocation.attempts,
@@ -84,7 +84,7 @@ export function status(callId: string, parts: DoorParts): Reply {
 
 /** The function's answer, as its caller would have got it. */
 export function result(callId: string, parts: DoorParts): Reply {
-  const invocation = parts.queue.find(callId);
+  const invocation = parts.queue.findCall(callId);
   if (invocation === undefined) return text(404, `there is no call ${callId.slice(0, 128)}, or not any more`);
   if (!isTerminal(invocation.status))
     return text(409, `the call is ${invocation.status}`, ['Retry-After', '1']);
@@ -92,12 +92,13 @@ export function result(callId: string, parts: DoorParts): Reply {
   if (outcome === undefined) return text(409, `the call ended as ${invocation.status} and has no answer`);
   if (!outcome.ok) return failedCall(outcome.error);
   const { status: code, headers, body } = replyOf(outcome.reply);
-  return { status: code, body, rawHeaders: [...headers, 'X-Call-Id', callId] };
+  return { status: code, body, rawHeaders: [...headers, 'X-Call-Id', callIdOf(invocation)] };
 }
 
 export async function cancel(callId: string, parts: DoorParts): Promise<Reply> {
-  if (parts.queue.find(callId) === undefined) return empty(404);
-  await parts.queue.cancel(callId);
+  const invocation = parts.queue.findCall(callId);
+  if (invocation === undefined) return empty(404);
+  await parts.queue.cancel(invocation.invocationId);
   return empty(202);
 }
 
@@ -106,8 +107,10 @@ function nameOf({ functionId }: Invocation, { web }: DoorParts): string {
   return fn === undefined ? functionId : `${fn.name}.${fn.namespace}`;
 }
 
-function acceptedHeaders({ callId, isNamed, startTime }: ReadWebCall): string[] {
-  return [...(isNamed ? [] : ['X-Call-Id', callId]), 'X-Start-Time', startTime];
+/** A call id of the caller's own is not told back, and may name other calls too. */
+function acceptedHeaders({ callId, isNamed, startTime }: ReadWebCall, invocationId: string): string[] {
+  const id = isNamed ? ['X-Invocation-Id', invocationId] : ['X-Call-Id', callId];
+  return [...id, 'X-Start-Time', startTime];
 }
 
 /** In the words of the gateway. */
