@@ -18,12 +18,13 @@ import type { BackgroundService } from './services.js';
 /** Outcomes of `always` and `fallback` handlers, which take any job. */
 export type UntypedOutcome = Outcome & { readonly route: 'always' | 'fallback' };
 
-const CONSUMER_DEFAULTS: Required<Omit<ConsumerOptions, 'name'>> = {
+const CONSUMER_DEFAULTS: Omit<ConsumerSpec, 'name' | 'deliver'> = {
   bufferSize: 16_384,
   bufferBytes: 64 * 1024 * 1024,
   timeoutMs: 30_000,
   attempts: 3,
   overflow: 'wait',
+  onParked: undefined,
 };
 
 /**
@@ -70,11 +71,11 @@ export class JobRunnerBuilder<Outcomes = never> {
   }
 
   /** Adds a receiver of outcomes, in the order they happen. What it returns is awaited before the next. */
-  consumer(deliver: (outcome: Outcomes) => unknown, options: ConsumerOptions = {}): this {
+  consumer(deliver: (outcome: Outcomes) => unknown, options: ConsumerOptions<Outcomes> = {}): this {
     const name = options.name ?? `consumer-${this.#consumers.length + 1}`;
     this.#consumers.push({
       ...CONSUMER_DEFAULTS,
-      ...options,
+      ...(options as ConsumerOptions),
       name,
       deliver: deliver as (outcome: Outcome) => unknown,
     });

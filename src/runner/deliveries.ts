@@ -1,11 +1,11 @@
 /** From outcome to consumers to acknowledgement: what happens to a call after it settled. */
-import type { JobRequest } from '../core/define-job.js';
+import type { CallOptions, JobRequest } from '../core/define-job.js';
 import { ConsumerLane, type ConsumerSpec, type LaneListener } from './consumer-lane.js';
+import type { Outcome } from './outcome.js';
 import type { RunningCall } from './running-call.js';
 
 interface DeliveriesListener extends LaneListener {
-  /** An `ack` or `nack` failed. */
-  onAckError(error: unknown): void;
+  onAckError(call: 'ack' | 'nack', error: unknown, outcome: Outcome | undefined): void;
   /** A call is with all consumers, or one of them would not take it. */
   onDelivered(call: RunningCall): void;
   /** Nothing is on its way any more. */
@@ -16,7 +16,7 @@ export class Deliveries {
   readonly #lanes: readonly ConsumerLane[];
   readonly #listener: DeliveriesListener;
   #pending = 0;
-  #closed = false;
+  #abandoned = false;
 
   constructor(consumers: readonly ConsumerSpec[], listener: DeliveriesListener) {
     this.#listener = listener;
@@ -25,7 +25,7 @@ export class Deliveries {
 
   /** Outcomes that are not yet with every consumer, and acknowledgements that are not yet answered. */
   get pending(): number {
-    return this.#closed ? 0 : this.#pending;
+    return this.#abandoned ? 0 : this.#pending;
   }
 
   /** Some consumer asks the intake to wait. */
@@ -42,34 +42,51 @@ export class Deliveries {
 
   /** The last consumer is done with the outcome: now its producer may forget the item. */
   finish(call: RunningCall): void {
+    const { request, outcome } = call;
     if (call.isPrimary) {
-      const stopped = call.outcome.status === 'cancelled' ? 'the runner stopped' : undefined;
-      this.acknowledge(call.request, call.parked ? 'a consumer did not take the outcome' : stopped);
+      if (call.parked) this.nack(request, 'a consumer did not take the outcome', outcome);
+      else if (outcome.status === 'cancelled') this.nack(request, 'the runner stopped', outcome);
+      else if (request.ack !== undefined) this.#ack(request, outcome);
     }
     this.#listener.onDelivered(call);
     this.#settled();
   }
 
-  /** Calls `ack`, or `nack` with the fault. */
-  acknowledge(request: JobRequest | null | undefined, fault: string | undefined): void {
-    const { ack, nack } = request ?? {};
+  /** @param outcome undefined for an item that was pulled and never taken */
+  nack(item: CallOptions | null | undefined, reason: string, outcome?: Outcome): void {
     try {
-      const answer = fault === undefined ? ack?.() : nack?.(new Error(fault));
-      if (answer === undefined) return;
-      this.#pending += 1;
-      Promise.resolve(answer)
-        .catch((error) => this.#listener.onAckError(error))
-        .finally(() => this.#settled());
+      this.#await('nack', item?.nack?.(new Error(reason), outcome), outcome);
     } catch (error) {
-      this.#listener.onAckError(error);
+      this.#listener.onAckError('nack', error, outcome);
     }
   }
 
-  /** Gives up what is not delivered; nobody waits for it any more. */
+  /** Parks what is not delivered. */
   close(): void {
     for (const lane of this.#lanes) lane.close();
-    this.#closed = true;
+  }
+
+  /** Nobody waits any more for what is still on its way. */
+  abandon(): void {
+    for (const lane of this.#lanes) lane.abandon();
+    this.#abandoned = true;
     this.#listener.onIdle();
+  }
+
+  #ack(request: JobRequest, outcome: Outcome): void {
+    try {
+      this.#await('ack', request.ack?.(), outcome);
+    } catch (error) {
+      this.#listener.onAckError('ack', error, outcome);
+    }
+  }
+
+  #await(call: 'ack' | 'nack', answer: void | Promise<void>, outcome: Outcome | undefined): void {
+    if (answer === undefined) return;
+    this.#pending += 1;
+    Promise.resolve(answer)
+      .catch((error) => this.#listener.onAckError(call, error, outcome))
+      .finally(() => this.#settled());
   }
 
   #settled(): void {

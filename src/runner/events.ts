@@ -21,14 +21,22 @@ export interface RunnerEvents {
   /** The FaaS did not run it; the local handler will. */
   fallback: [CallEvent & { readonly error: FaasError }];
   outcome: [Outcome];
-  /** A producer threw, or its `ack`/`nack` did. The others go on. */
+  /** A producer threw, or did not end when the runner stopped. The others go on. */
   producerError: [{ readonly producer: string; readonly error: unknown; readonly restartInMs?: number }];
+  /** The `ack` or `nack` of an item failed: its producer may offer it again. */
+  ackError: [
+    { readonly call: 'ack' | 'nack'; readonly error: unknown; readonly outcome: Outcome | undefined },
+  ];
   /** One delivery failed; it will be tried again unless a `parked` event follows. */
   consumerError: [{ readonly consumer: string; readonly error: unknown; readonly outcome: Outcome }];
   /** A consumer did not take this outcome: keep it if you need it, nobody else will. */
   parked: [{ readonly consumer: string; readonly outcome: Outcome; readonly reason: string }];
+  /** A background service threw, or did not end when the runner stopped. The runner goes on. */
   serviceError: [{ readonly service: string; readonly error: unknown }];
+  /** A background service ended by itself. */
   serviceEnded: [{ readonly service: string }];
+  /** A shutdown handler threw. The next one runs all the same. */
+  shutdownError: [{ readonly handler: string; readonly error: unknown }];
   registered: [{ readonly jobId: JobId; readonly executor: FaasInvoker }];
   unregistered: [{ readonly jobId: JobId }];
   /** No more items are taken; what was accepted is being finished. */

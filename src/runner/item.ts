@@ -28,6 +28,17 @@ const MAX_JOB_ID = 0xffff_ffff;
 export const NO_JOB_ID = -1;
 
 export function readItem(item: unknown, idOf: (name: string) => JobId | undefined): ReadItem {
+  try {
+    return read(item, idOf);
+  } catch (thrown) {
+    return {
+      request: { jobId: NO_JOB_ID, input: undefined },
+      fault: notARequest(`reading it threw ${String(thrown)}`),
+    };
+  }
+}
+
+function read(item: unknown, idOf: (name: string) => JobId | undefined): ReadItem {
   if (typeof item !== 'object' || item === null) {
     return invalid(item, `a producer yielded ${item === null ? 'null' : `a ${typeof item}`}`);
   }
@@ -45,8 +56,8 @@ export function readItem(item: unknown, idOf: (name: string) => JobId | undefine
   }
   if (jobId === undefined && typeof jobName === 'string') {
     const id = idOf(jobName);
-    if (id === undefined) return { request: { ...request, jobId: NO_JOB_ID }, fault: unknownJob(jobName) };
-    return { request: { ...request, jobId: id }, fault: undefined };
+    if (id === undefined) return { request: numbered(request, NO_JOB_ID), fault: unknownJob(jobName) };
+    return { request: numbered(request, id), fault: undefined };
   }
   if (!(Number.isInteger(jobId) && jobId >= 0 && jobId <= MAX_JOB_ID)) {
     return invalid(item, `jobId ${String(jobId)} is not an integer from 0 to ${MAX_JOB_ID}`);
@@ -62,21 +73,42 @@ export function unknownJob(job: JobId | string): FaasError {
   });
 }
 
-function invalid(item: unknown, fault: string): ReadItem {
-  const { ack, nack, input } = (item ?? {}) as Partial<JobRequest>;
+/** The same request with a number for a name. What is read from it may be its class's, so a spread would lose it. */
+function numbered(item: NamedJobRequest, jobId: JobId): JobRequest {
+  const { input, callId, deadline, metadata } = item;
   return {
-    request: {
-      jobId: NO_JOB_ID,
-      input: input ?? item,
-      ...(typeof ack === 'function' && { ack }),
-      ...(typeof nack === 'function' && { nack }),
-    },
-    fault: new FaasError({
-      code: 'INVALID_REQUEST',
-      executed: 'no',
-      message: `An item is not a job request: ${fault}. Yield job.call(input), or { jobId, input }.`,
-    }),
+    jobId,
+    input,
+    ...(callId !== undefined && { callId }),
+    ...(deadline !== undefined && { deadline }),
+    ...(metadata !== undefined && { metadata }),
+    ...acknowledgements(item),
   };
+}
+
+/** Bound: the `ack` of a queue's message knows by `this` which message it is. */
+function acknowledgements(item: CallOptions): Pick<CallOptions, 'ack' | 'nack'> {
+  const { ack, nack } = item;
+  return {
+    ...(typeof ack === 'function' && { ack: ack.bind(item) }),
+    ...(typeof nack === 'function' && { nack: nack.bind(item) }),
+  };
+}
+
+function invalid(item: unknown, fault: string): ReadItem {
+  const { input } = (item ?? {}) as Partial<JobRequest>;
+  return {
+    request: { jobId: NO_JOB_ID, input: input ?? item, ...acknowledgements((item ?? {}) as CallOptions) },
+    fault: notARequest(fault),
+  };
+}
+
+function notARequest(fault: string): FaasError {
+  return new FaasError({
+    code: 'INVALID_REQUEST',
+    executed: 'no',
+    message: `An item is not a job request: ${fault}. Yield job.call(input), or { jobId, input }.`,
+  });
 }
 
 function isMetadata(value: unknown): boolean {

@@ -13,6 +13,7 @@ import type { CallEvent, RunnerEvents } from './events.js';
 import { Intake, NOTHING } from './intake.js';
 import { readItem, unknownJob } from './item.js';
 import type { RunSummary } from './outcome.js';
+import { Reports, warn } from './reports.js';
 import { JobRoute, RouteTable } from './routes.js';
 import { type CallOwner, RunningCall } from './running-call.js';
 import { Services } from './services.js';
@@ -35,6 +36,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   readonly #intake: Intake;
   readonly #owner: CallOwner;
   readonly #tally = new Tally();
+  readonly #reports = new Reports(this, this.#tally);
   /** Accepted and not settled. */
   readonly #unsettled = new CallList();
   #waiting = 0;
@@ -67,10 +69,11 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     this.#noRoute = new JobRoute(defineJob({ id: 0, name: '(unknown)' }), 'fallback', this.#routes);
     this.#deliveries = new Deliveries(config.consumers, {
       onConsumerError: (consumer, error, outcome) =>
-        this.#tell('consumerError', { consumer, error, outcome }),
-      onParked: (consumer, outcome, reason) => this.#tell('parked', { consumer, outcome, reason }),
+        this.#reports.trouble('consumerError', { consumer, error, outcome }),
+      onParked: (consumer, outcome, reason, isLost) =>
+        this.#reports.trouble('parked', { consumer, outcome, reason }, isLost),
       onRoom: () => this.#pump(),
-      onAckError: (error) => this.#tell('producerError', { producer: 'ack', error }),
+      onAckError: (call, error, outcome) => this.#reports.trouble('ackError', { call, error, outcome }),
       onDelivered: (call) => {
         if (call.parked) this.#tally.park();
       },
@@ -79,9 +82,13 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     this.#intake = new Intake(config.producers, {
       onReady: () => this.#pump(),
       onUntaken: (item) =>
-        this.#deliveries.acknowledge(item as JobRequest, 'the runner stopped before it took this item'),
+        this.#deliveries.nack(item as JobRequest, 'the runner stopped before it took this item'),
       onProducerError: (producer, error, restartInMs) =>
-        this.#tell('producerError', { producer, error, ...(restartInMs !== undefined && { restartInMs }) }),
+        this.#reports.trouble('producerError', {
+          producer,
+          error,
+          ...(restartInMs !== undefined && { restartInMs }),
+        }),
     });
     this.#owner = this.#makeOwner();
   }
@@ -106,10 +113,10 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     options.signal?.addEventListener('abort', onAbort, { once: true });
     try {
       services.start(this.#config.services, {
-        onServiceError: (service, error) => this.#tell('serviceError', { service, error }),
-        onServiceEnded: (service) => this.#tell('serviceEnded', { service }),
+        onServiceError: (service, error) => this.#reports.trouble('serviceError', { service, error }),
+        onServiceEnded: (service) => this.#reports.tell('serviceEnded', { service }),
       });
-      this.#tell('started');
+      this.#reports.tell('started');
       if (options.signal?.aborted) onAbort();
       await new Promise<void>((resolve) => {
         this.#done = resolve;
@@ -122,7 +129,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       await services.stop(this.#config.graceMs);
       await this.#shutDown();
       this.#state = 'stopped';
-      this.#tell('stopped');
+      this.#reports.tell('stopped');
       this.#ended.resolve();
     }
     return this.#tally.summary();
@@ -140,7 +147,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     this.#graceTimer = setTimeout(() => this.#cancelAll(), graceMs);
     if (this.#state === 'running') {
       this.#state = 'draining';
-      this.#tell('draining');
+      this.#reports.tell('draining');
       this.#intake.stop();
       this.#pump();
     }
@@ -161,12 +168,12 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       });
     }
     this.registry.replace(jobId, executor);
-    this.#tell('registered', { jobId, executor });
+    this.#reports.tell('registered', { jobId, executor });
   }
 
   /** Brings a job back to its local handler; calls under way stay where they are. */
   unregister(jobId: JobId): void {
-    if (this.registry.unregister(jobId) !== undefined) this.#tell('unregistered', { jobId });
+    if (this.registry.unregister(jobId) !== undefined) this.#reports.tell('unregistered', { jobId });
   }
 
   /** What the runner is busy with now. */
@@ -235,7 +242,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   #begin(route: JobRoute, request: JobRequest, isPrimary: boolean, fault: FaasError | undefined): void {
     const call = new RunningCall(this.#owner, route, request, isPrimary, this.#config.timeoutMs);
     this.#unsettled.add(call);
-    if (isPrimary && this.listenerCount('accepted') > 0) this.#tell('accepted', about(call));
+    if (isPrimary && this.listenerCount('accepted') > 0) this.#reports.tell('accepted', about(call));
     if (fault === undefined) call.start();
     else call.fail(fault);
   }
@@ -254,14 +261,15 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       },
       onAttempt: (call, ranOn) => {
         if (this.listenerCount('attempt') > 0) {
-          this.#tell('attempt', { ...about(call), attempt: call.attempts, ranOn });
+          this.#reports.tell('attempt', { ...about(call), attempt: call.attempts, ranOn });
         }
       },
-      onFallback: (call, error) => this.#tell('fallback', { ...about(call), error }),
+      onFallback: (call, error) => this.#reports.tell('fallback', { ...about(call), error }),
       onSettled: (call) => this.#settled(call),
       onDelivered: (call) => this.#deliveries.finish(call),
       onPlaceFreed: () => this.#pump(),
-      onDefect: (error) => warnOfDefect(error),
+      onDefect: (error) =>
+        warn(`jobferry itself failed, and goes on; please report this: ${String(error)}`, error),
     };
   }
 
@@ -271,7 +279,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     const isSilent = !call.isPrimary && outcome.status === 'ok' && outcome.value === undefined;
     if (call.isPrimary) this.#tally.count(outcome.status);
     if (!isSilent) {
-      if (this.listenerCount('outcome') > 0) this.#tell('outcome', outcome);
+      if (this.listenerCount('outcome') > 0) this.#reports.tell('outcome', outcome);
       this.#deliveries.deliver(call);
     }
     this.#pump();
@@ -291,11 +299,12 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   async #shutDown(): Promise<void> {
-    for (const handler of this.#config.shutdownHandlers) {
+    for (const [index, handler] of this.#config.shutdownHandlers.entries()) {
       try {
         await handler();
       } catch (error) {
-        this.#tell('serviceError', { service: 'shutdown handler', error });
+        const name = handler.name === '' ? `shutdown-handler-${index + 1}` : handler.name;
+        this.#reports.trouble('shutdownError', { handler: name, error });
       }
     }
   }
@@ -304,26 +313,6 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     const name = handler.name === '' ? route : handler.name;
     return new JobRoute(defineJob({ id: 0, name, handler }), route, this.#routes);
   }
-
-  /** A listener that throws must not end the runner. */
-  #tell<Name extends keyof RunnerEvents>(name: Name, ...args: RunnerEvents[Name]): void {
-    try {
-      (this.emit as (name: string, ...args: unknown[]) => boolean).call(this, name, ...args);
-    } catch (error) {
-      process.emitWarning(
-        `A listener of the runner event "${name}" threw: ${String(error)}`,
-        'JobRunnerWarning',
-      );
-    }
-  }
-}
-
-function warnOfDefect(error: unknown): void {
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning('jobferry itself failed; the runner goes on. Please report this with its details.', {
-    type: 'JobRunnerWarning',
-    detail,
-  });
 }
 
 function about(call: RunningCall): CallEvent {

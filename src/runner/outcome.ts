@@ -58,8 +58,12 @@ export type OutcomeOf<Jobs extends AnyJob> =
     ? Outcome<Id, Name, Input, Output>
     : never;
 
-/** How a run ended, counted over the jobs it accepted. */
+/**
+ * How a run ended: counts, over the jobs it accepted and over everything around them. All jobs went well when `ok`
+ * equals `accepted`; all else did when the counts after `dead` are 0.
+ */
 export interface RunSummary {
+  /** Items taken from producers; each ended in one of the five that follow. */
   readonly accepted: number;
   readonly ok: number;
   readonly failed: number;
@@ -68,4 +72,14 @@ export interface RunSummary {
   readonly dead: number;
   /** Outcomes that some consumer did not take; each was announced by a `parked` event. */
   readonly parked: number;
+  /** Times a producer threw or did not end when told to: `producerError` events. */
+  readonly producerErrors: number;
+  /** Times an `ack` or `nack` failed: `ackError` events. */
+  readonly ackErrors: number;
+  /** Deliveries that a consumer failed, also those that a later attempt cured: `consumerError` events. */
+  readonly consumerErrors: number;
+  /** Times a background service failed or did not end when told to: `serviceError` events. */
+  readonly serviceErrors: number;
+  /** Shutdown handlers that failed: `shutdownError` events. */
+  readonly shutdownErrors: number;
 }

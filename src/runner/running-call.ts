@@ -6,6 +6,7 @@ import type { CallMetrics, JobResult, Metadata } from '../core/job.js';
 import { isCurable } from '../core/retry-policy.js';
 import { CallScope } from '../core/scope.js';
 import { validate } from '../core/standard-schema.js';
+import { cannotRoute, noTarget, notAFaasError, withExecuted } from './call-errors.js';
 import type { Listed } from './call-list.js';
 import type { Delivery } from './consumer-lane.js';
 import type { Waiter } from './gate.js';
@@ -294,6 +295,10 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     }
   }
 
+  giveTo(deliver: (outcome: Outcome) => unknown): unknown {
+    return deliver(this.outcome);
+  }
+
   /** Says to how many consumers the outcome goes, before the first is offered it. */
   expectDeliveries(count: number): void {
     this.#awaiting = count;
@@ -305,37 +310,4 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     this.#awaiting -= 1;
     if (this.#awaiting === 0) this.#owner.onDelivered(this);
   }
-}
-
-function withExecuted(reason: FaasError, executed: 'no' | 'maybe' | 'yes', jobName: string): FaasError {
-  const what = reason.code === 'TIMEOUT' ? 'did not end before its deadline' : 'was cancelled';
-  return reason.with({ executed, message: `Job "${jobName}" ${what}.`, functionName: jobName });
-}
-
-function noTarget(jobName: string): FaasError {
-  return new FaasError({
-    code: 'CONFIG',
-    executed: 'no',
-    message: `Job "${jobName}" has no handler, and its executor was unregistered. Register one, or add a handler.`,
-  });
-}
-
-function cannotRoute(jobName: string, thrown: unknown): FaasError {
-  if (FaasError.is(thrown)) return thrown;
-  return new FaasError({
-    code: 'CONFIG',
-    executed: 'no',
-    message: `A layer cannot wrap the executor of job "${jobName}": ${String(thrown)}`,
-    cause: thrown,
-  });
-}
-
-function notAFaasError(thrown: unknown, provider: string): FaasError {
-  return new FaasError({
-    code: 'PROTOCOL',
-    executed: 'maybe',
-    provider,
-    message: `The executor ${provider} (or a layer around it) threw something that is no FaasError: ${String(thrown)}`,
-    cause: thrown,
-  });
 }

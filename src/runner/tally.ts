@@ -1,5 +1,6 @@
-/** Counts how the accepted jobs of a run ended. */
+/** Counts how the accepted jobs of a run ended, and what failed beside them. */
 import type { OutcomeStatus, RunSummary } from './outcome.js';
+import type { Trouble } from './reports.js';
 
 export class Tally {
   #accepted = 0;
@@ -10,6 +11,14 @@ export class Tally {
     'timed-out': 0,
     cancelled: 0,
     dead: 0,
+  };
+  readonly #troubles: Record<Trouble, number> = {
+    producerError: 0,
+    ackError: 0,
+    consumerError: 0,
+    parked: 0,
+    serviceError: 0,
+    shutdownError: 0,
   };
 
   accept(): void {
@@ -24,8 +33,13 @@ export class Tally {
     this.#parked += 1;
   }
 
+  addTrouble(kind: Trouble): void {
+    this.#troubles[kind] += 1;
+  }
+
   summary(): RunSummary {
     const { ok, failed, cancelled, dead } = this.#byStatus;
+    const { producerError, ackError, consumerError, serviceError, shutdownError } = this.#troubles;
     return {
       accepted: this.#accepted,
       ok,
@@ -34,6 +48,11 @@ export class Tally {
       cancelled,
       dead,
       parked: this.#parked,
+      producerErrors: producerError,
+      ackErrors: ackError,
+      consumerErrors: consumerError,
+      serviceErrors: serviceError,
+      shutdownErrors: shutdownError,
     };
   }
 }

@@ -17,6 +17,10 @@ beforeAll(async () => {
   folder = await folderWith({
     'runner.ts': config,
     'built.ts': `${config.replace(/export default.*/, '')}\nexport default JobRunner.builder().job(square);`,
+    'troubles.ts': `${config.replace(/export default.*/, '')}
+      export default JobRunner.builder().job(square)
+        .backgroundService({ name: 'heartbeat', start: () => Promise.reject(new Error('no heart')) })
+        .shutdownHandler(function closeDatabase() { throw new Error('close failed'); });`,
     'empty.ts': 'export default 42;',
     'requests.ndjson': '{"jobName":"square","input":3}\n{"jobId":0,"input":4}\n',
   });
@@ -103,6 +107,16 @@ describe('jobferry run', () => {
     const { code, stderr } = await run('', 'empty.ts');
     expect(code).toBe(2);
     expect(stderr).toMatch(/empty\.ts must export a runner builder/);
+  });
+
+  it('says what fails beside the jobs, and exits with 1', async () => {
+    const directory = await run('', 'runner.ts', '--input', folder);
+    expect(directory.code).toBe(1);
+    expect(directory.stderr).toMatch(/^producer lines: EISDIR[^\n]*\n0 jobs: 0 ok, 0 not\n$/);
+    const { code, stdout, stderr } = await run('{"jobName":"square","input":2}', 'troubles.ts');
+    expect(code).toBe(1);
+    expect(outcomes(stdout)).toMatchObject([{ status: 'ok', value: 4 }]);
+    expect(stderr).toMatch(/^service heartbeat: no heart\nshutdown handler closeDatabase: close failed\n/);
   });
 
   it('refuses an input file that does not exist', async () => {

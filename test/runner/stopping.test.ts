@@ -191,8 +191,8 @@ describe('items are acknowledged after their outcome reached the consumers', () 
       .job(wait)
       .producer([wait.call(1, { ack: () => Promise.reject(new Error('queue gone')) }), wait.call(1)])
       .build();
-    runner.on('producerError', ({ error }) => errors.push((error as Error).message));
-    expect(await runner.run()).toMatchObject({ ok: 2 });
+    runner.on('ackError', ({ error }) => errors.push((error as Error).message));
+    expect(await runner.run()).toMatchObject({ ok: 2, ackErrors: 1 });
     expect(errors).toEqual(['queue gone']);
   });
 });

@@ -2,7 +2,13 @@
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { Command } from 'commander';
-import { type JobRunnerBuilder, type Outcome, type RunSummary, stopOnSignals } from '../../index.js';
+import {
+  type JobRunner,
+  type JobRunnerBuilder,
+  type Outcome,
+  type RunSummary,
+  stopOnSignals,
+} from '../../index.js';
 import { loadModule } from '../../packaging/index.js';
 import { fromNdjson, toNdjson } from '../../sources/index.js';
 import { EXIT, usageError } from '../exit-codes.js';
@@ -21,7 +27,7 @@ export function runCommand(finish: Finish): Command {
 A line in:   {"jobName":"square","input":7}   or with "jobId"; also callId, deadline, metadata
 A line out:  {"jobName":"square","status":"ok","value":49,…}
 The outcomes come in the order in which jobs end. A line that makes no sense gives a failed outcome with its number.
-The exit code is 1 when any job failed.
+The exit code is 1 when any job failed, or anything beside the jobs did: the input, a service, a shutdown handler.
 
 Examples:
   $ echo '{"jobName":"square","input":7}' | jobferry run runner.ts
@@ -35,12 +41,12 @@ Examples:
         .consumer(toNdjson(process.stdout), { name: 'stdout' })
         .build();
       stopOnSignals(runner);
+      sayTroubles(runner);
       // Waiting for input must not keep a stopped run from ending.
       runner.once('draining', () => lines.destroy());
       const summary = await runner.run();
-      const isFine = summary.ok === summary.accepted && summary.parked === 0;
       console.error(describe(summary));
-      finish({ lines: [], data: { summary }, exitCode: isFine ? EXIT.ok : EXIT.failed });
+      finish({ lines: [], data: { summary }, exitCode: isFine(summary) ? EXIT.ok : EXIT.failed });
     });
 }
 
@@ -63,6 +69,26 @@ async function openInput(path: string | undefined): Promise<Readable> {
   } catch (cause) {
     throw usageError(`--input cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
+}
+
+/** What fails beside the jobs, on stderr: stdout has outcomes only. */
+function sayTroubles(runner: JobRunner): void {
+  const say = (who: string, error: unknown) =>
+    console.error(`${who}: ${error instanceof Error ? error.message : String(error)}`);
+  runner.on('producerError', ({ producer, error }) => say(`producer ${producer}`, error));
+  runner.on('consumerError', ({ consumer, error }) => say(`consumer ${consumer}`, error));
+  runner.on('parked', ({ consumer, outcome, reason }) =>
+    say(`consumer ${consumer}`, `an outcome of job ${outcome.jobName} is lost: ${reason}`),
+  );
+  runner.on('ackError', ({ call, error }) => say(call, error));
+  runner.on('serviceError', ({ service, error }) => say(`service ${service}`, error));
+  runner.on('shutdownError', ({ handler, error }) => say(`shutdown handler ${handler}`, error));
+}
+
+/** A delivery that failed and was cured by another attempt (`consumerErrors`) is no fault of the run. */
+function isFine(summary: RunSummary): boolean {
+  const { accepted, ok, parked, producerErrors, ackErrors, serviceErrors, shutdownErrors } = summary;
+  return ok === accepted && parked + producerErrors + ackErrors + serviceErrors + shutdownErrors === 0;
 }
 
 function describe({ accepted, ok }: RunSummary): string {
