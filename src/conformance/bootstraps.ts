@@ -11,6 +11,9 @@ reply() {
 
 const READ_ALL = 'cat >/dev/null\n';
 
+/** The head of a `case` over the request. */
+const WITHOUT_ARGS = `case $(tr -d ' \\n\\r') in\n*'"args":[]'*`;
+
 function script(body: string): string {
   return `${REPLY}${body}\n`;
 }
@@ -63,10 +66,30 @@ export function timed(secs: number): string {
   );
 }
 
-/** Answers with `1` when a process with `mark` on its command line can be seen, else with `0`. */
-export function looking(mark: string): string {
+/** Without arguments it answers `free` at once, with any it sleeps before: one version, two kinds of calls. */
+export function sleepingOnArgs(secs: number): string {
+  return script(`${WITHOUT_ARGS}) ;; *) sleep ${String(secs)} ;; esac\nprintf free | reply`);
+}
+
+/** Byte 1 asks a function of `leavingBehind` to keep a marked process running for a second, byte 2 to act. */
+export const HOLD = Uint8Array.of(1);
+export const ACT = Uint8Array.of(2);
+
+/**
+ * Without arguments it answers with `1` when a process with the mark is there, else with `0`. A process is seen on its
+ * command line, or where calls have process ids of their own by the lock that it holds on the one file all calls share.
+ * @param act may use `$hold`, which puts that lock around a command
+ */
+export function leavingBehind(mark: string, act: string): string {
   return script(
-    `${READ_ALL}case $(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ') in *${quote(mark)}*) seen=1 ;; *) seen=0 ;; esac\nprintf '{"result":[%s]}' "$seen"`,
+    `if command -v flock >/dev/null; then hold='flock -s ./bootstrap'; else hold=; fi
+${WITHOUT_ARGS})
+  case $(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ') in *${quote(mark)}*) seen=1 ;; *) seen=0 ;; esac
+  if [ "$hold" ]; then flock -n ./bootstrap true; [ $? -ne 1 ] || seen=1; fi
+  printf '{"result":[%s]}' "$seen" ;;
+*'"args":[1]'*) $hold sleep 1${mark}; printf held | reply ;;
+*) ${act} ;;
+esac`,
   );
 }
 

@@ -95,6 +95,7 @@ CON-1 More than max_concurrency calls of one function MUST NOT run at the same t
 CON-2 A call above a limit MUST wait for its turn or be refused with 429 THROTTLED and executed no.
 CON-3 Of 100 calls at once each MUST get a reply of its own: its result, or a refusal with 429 or 503.
 CON-4 100 calls at once SHOULD all succeed.
+CON-5 A call of one function SHOULD NOT wait for calls of another while there is room for both.
 HLT-1 GET …/health MUST answer 200 with {function_id, status: "healthy", total_invocations} for a function that can be called.
 HLT-2 last_invocation MUST be absent before the first call and a time afterwards; total_invocations MUST count the calls that were started.
 HLT-3* A function that is deployed but cannot be called MUST be answered 503 with status: "unhealthy".

@@ -10,7 +10,7 @@ import {
   signalGroup,
   success,
 } from './platform/rules.js';
-import { failure } from './platform/run-bootstrap.js';
+import { CANCELLED, failure } from './platform/run-bootstrap.js';
 import { ALL_CHECKS } from './platform/unzip.js';
 import { refusal, withBody, without } from './replies.js';
 
@@ -85,8 +85,44 @@ export const DEFECTS: readonly Defect[] = [
     caughtBy: ['environment-07', 'environment-08'],
   },
   {
+    name: 'fails a call that leaves a process behind',
+    rules: {
+      before: ({ body }) =>
+        body.toString() === '{"job_id":7,"args":[2]}'
+          ? { status: 500, body: { ...refusal('INFRASTRUCTURE_ERROR'), success: false } }
+          : undefined,
+    },
+    section: 'environment',
+    caughtBy: ['environment-07', 'environment-08'],
+  },
+  {
+    name: 'fails what needs much memory, however much it has',
+    rules: {
+      judge: (ending) => {
+        const outcome = judgeStrictly(ending);
+        return outcome.result.toString() === 'had it all'
+          ? failure(500, 'OUT_OF_MEMORY', 'too much', 'yes')
+          : outcome;
+      },
+    },
+    section: 'environment',
+    caughtBy: ['environment-10'],
+  },
+  {
     name: 'lets a call run on when its caller has gone',
     rules: { killsForGoneCaller: false },
+    section: 'timeouts',
+    caughtBy: ['timeouts-06'],
+  },
+  {
+    name: 'keeps the place of a call that ran out of time, until the function is replaced',
+    rules: { keepsPlace: ({ code }) => code === 'TIMEOUT' },
+    section: 'timeouts',
+    caughtBy: ['timeouts-05'],
+  },
+  {
+    name: 'keeps the place of a call whose caller has gone, until the function is replaced',
+    rules: { keepsPlace: (outcome) => outcome.error === CANCELLED.error },
     section: 'timeouts',
     caughtBy: ['timeouts-06'],
   },

@@ -56,7 +56,7 @@ export const concurrency: Section = {
     },
     {
       id: 'concurrency-03',
-      cites: 'CON-1',
+      cites: 'CON-5',
       title: 'calls of two functions do not wait for one another',
       async run(context) {
         const [slow, quick] = [
@@ -65,8 +65,10 @@ export const concurrency: Section = {
         ];
         const waiting = context.invoke(slow, '');
         await context.sleep(200);
-        const { durationMs } = await context.invoke(quick, '');
-        await waiting;
+        const reply = await context.invoke(quick, '');
+        checkResult(await waiting);
+        checkResult(reply);
+        const { durationMs } = reply;
         check(durationMs < 1500, 'a reply before the slow call ends', `${Math.round(durationMs)} ms`);
       },
     },

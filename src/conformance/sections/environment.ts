@@ -1,9 +1,10 @@
 /** What a function can see, and what it leaves behind. */
 import { randomBytes } from 'node:crypto';
-import { commands, ENVIRONMENT, looking, quote, running } from '../bootstraps.js';
+import { ACT, commands, ENVIRONMENT, HOLD, leavingBehind, quote, running } from '../bootstraps.js';
 import type { Section } from '../case.js';
 import type { CaseContext } from '../context.js';
 import { CouldNotRun, check, checkCallFailure, checkResult, checkSame, describeReply } from '../expect.js';
+import type { Reply } from '../http.js';
 import { packScript } from '../zip.js';
 
 /** What a shell adds by itself. */
@@ -20,27 +21,34 @@ async function environmentOf(context: CaseContext, id: string): Promise<Map<stri
   );
 }
 
-/** A number of seconds nobody else sleeps: it marks a process on its command line. */
-function mark(): string {
-  return `12.${randomBytes(6).readUIntBE(0, 6)}`;
+/** The fraction of a number of seconds that nobody else sleeps: it marks a process on its command line. */
+function fraction(): string {
+  return `.${randomBytes(6).readUIntBE(0, 6)}`;
 }
 
-/** Runs `script`, then looks from a later call whether a process with the mark is still there. */
+/**
+ * Has a call start marked processes and end as `checkEnd` wants, then looks from later calls whether one is still there.
+ * That a look would find one is shown first, beside a call that still runs.
+ */
 async function leavesNothing(
   context: CaseContext,
-  script: string,
-  marked: string,
-  withinMs: number,
+  act: (marked: string) => string,
+  checkEnd: (reply: Reply) => void,
 ): Promise<void> {
-  const looker = await context.deploy(looking(marked));
-  const id = await context.deploy(script, { timeout_secs: 1 });
-  await context.invoke(id, '');
-  const isGone = await context.eventually(withinMs, async () => {
-    const seen = checkResult(await context.invoke(looker, ''));
-    return seen[0] === 0;
-  });
-  check(isGone, `no process of the call after ${withinMs} ms`, `"sleep ${marked}" is still running`);
+  const mark = fraction();
+  const config = { timeout_secs: 2, max_concurrency: 4 };
+  const id = await context.deploy(leavingBehind(mark, act(`$hold sleep 12${mark}`)), config);
+  const isSeen = async (): Promise<boolean> => checkResult(await context.invoke(id, ''))[0] === 1;
+  const held = context.invoke(id, HOLD);
+  const canSee = await context.eventually(1000, isSeen);
+  checkResult(await held);
+  if (!canSee) throw new CouldNotRun('a call sees neither the processes of others nor a lock they hold');
+  checkEnd(await context.invoke(id, ACT));
+  const isGone = await context.eventually(1000, async () => !(await isSeen()));
+  check(isGone, 'no process of the call after 1000 ms', `"sleep 12${mark}" is still running`);
 }
+
+const checkLeft = (reply: Reply): void => checkSame(checkResult(reply).toString(), 'left', 'result');
 
 export const environment: Section = {
   name: 'environment',
@@ -137,9 +145,8 @@ for f in /proc/$$/fd/*; do case $(readlink "$f") in */bootstrap | "") ;; *) prin
       cites: 'ISO-1',
       title: 'a child left behind by a good call is killed',
       async run(context) {
-        const marked = mark();
-        const script = running(`sleep ${marked} >/dev/null 2>&1 </dev/null &\nprintf left | reply`);
-        await leavesNothing(context, script, marked, 1000);
+        const act = (marked: string) => `${marked} >/dev/null 2>&1 </dev/null &\nprintf left | reply`;
+        await leavesNothing(context, act, checkLeft);
       },
     },
     {
@@ -147,9 +154,8 @@ for f in /proc/$$/fd/*; do case $(readlink "$f") in */bootstrap | "") ;; *) prin
       cites: 'ISO-1',
       title: 'children and grandchildren of a call that ran out of time are killed',
       async run(context) {
-        const marked = mark();
-        const script = running(`sh -c 'sleep ${marked}; true' &\nsleep ${marked}`);
-        await leavesNothing(context, script, marked, 1000);
+        const act = (marked: string) => `sh -c "${marked}; true" &\n${marked}`;
+        await leavesNothing(context, act, (reply) => checkCallFailure(reply, 504, 'TIMEOUT', 'yes'));
       },
     },
     {
@@ -157,16 +163,14 @@ for f in /proc/$$/fd/*; do case $(readlink "$f") in */bootstrap | "") ;; *) prin
       cites: 'ISO-2',
       title: 'a process that took a session of its own is killed too',
       async run(context) {
-        const marked = mark();
         const has = await context.deploy(
           commands('command -v setsid >/dev/null && printf yes | reply || printf no | reply'),
         );
         if (checkResult(await context.invoke(has, '')).toString() !== 'yes')
           throw new CouldNotRun('functions have no setsid command');
-        const script = running(
-          `setsid sh -c 'sleep ${marked}' >/dev/null 2>&1 </dev/null &\nsleep 0.2\nprintf left | reply`,
-        );
-        await leavesNothing(context, script, marked, 1000);
+        const act = (marked: string) =>
+          `setsid ${marked} >/dev/null 2>&1 </dev/null &\nsleep 0.2\nprintf left | reply`;
+        await leavesNothing(context, act, checkLeft);
       },
     },
     ...(
@@ -185,8 +189,13 @@ for f in /proc/$$/fd/*; do case $(readlink "$f") in */bootstrap | "") ;; *) prin
         );
         const id = await context.deploy(script, { memory_mb: 128, timeout_secs: 20 });
         const reply = await context.invoke(id, '');
-        if (cites === 'ISO-4') checkCallFailure(reply, 500, 'OUT_OF_MEMORY', 'yes');
-        else check(reply.status === 500, 'a failure (500)', describeReply(reply));
+        if (cites === 'ISO-4') return void checkCallFailure(reply, 500, 'OUT_OF_MEMORY', 'yes');
+        // It says nothing about memory if the same fails with plenty of it.
+        const rich = await context.deploy(script, { memory_mb: 2048, timeout_secs: 20 });
+        const control = await context.invoke(rich, '');
+        if (control.status !== 200)
+          throw new CouldNotRun(`the same with 2048 MB fails as well: ${describeReply(control)}`);
+        check(reply.status === 500, 'a failure (500)', describeReply(reply));
       },
     })),
   ],

@@ -161,7 +161,7 @@ async function runInTurn(
     target.total++;
     target.last = new Date().toISOString();
     const left = call.budgetMs === undefined ? undefined : call.budgetMs - (performance.now() - acceptedAt);
-    return await runBootstrap(
+    const outcome = await runBootstrap(
       {
         ...call,
         functionId: target.id,
@@ -174,6 +174,8 @@ async function runInTurn(
       },
       rules,
     );
+    if (rules.keepsPlace(outcome)) lost.set(version.folder, (lost.get(version.folder) ?? 0) + 1);
+    return outcome;
   } finally {
     target.running--;
     target.waiting.shift()?.();
@@ -186,6 +188,8 @@ async function runInTurn(
 /** How many calls run a version, by its folder. */
 const usesOf = new Map<string, number>();
 const retired = new Set<string>();
+/** Places of a version that were never given back. */
+const lost = new Map<string, number>();
 
 export async function retire(version: Deployed['version']): Promise<void> {
   retired.add(version.folder);
@@ -199,7 +203,8 @@ async function takePlace(
   signal: AbortSignal,
 ): Promise<boolean> {
   const endsAt = performance.now() + patienceMs;
-  while (target.running >= rules.concurrency(target.version.config)) {
+  const taken = (): number => target.running + (lost.get(target.version.folder) ?? 0);
+  while (taken() >= rules.concurrency(target.version.config)) {
     const leftMs = endsAt - performance.now();
     if (leftMs <= 0 || signal.aborted) return false;
     await new Promise<void>((resolve) => {

@@ -74,6 +74,8 @@ export interface Rules {
   readonly judge: (ending: Ending) => Outcome;
   readonly concurrency: (config: Config) => number;
   readonly killsForGoneCaller: boolean;
+  /** Does a call that ended so keep its place in its version for ever? */
+  readonly keepsPlace: (outcome: Outcome) => boolean;
   readonly warm: (runJob: () => Promise<unknown>) => Promise<number>;
   readonly checksHost: boolean;
   readonly features: readonly string[];
@@ -136,6 +138,7 @@ export const CORRECT: Omit<Rules, 'life'> = {
   judge: judgeStrictly,
   concurrency: (config) => config.max_concurrency,
   killsForGoneCaller: true,
+  keepsPlace: () => false,
   warm: async () => 0,
   checksHost: true,
   features: ALL_FEATURES,
