@@ -124,7 +124,10 @@ export class WebPool {
 
   /** @throws PlatformError UNAVAILABLE, THROTTLED, and what the instance fails with */
   async ask(id: string, { request, limitMs, signal, onBegin, sink }: WebAsk): Promise<WebReply> {
-    const { serving, coming, counter } = this.#of(id);
+    const { serving, coming, counter } = this.#running.get(id) ?? {};
+    const replicas = serving ?? coming;
+    if (replicas === undefined || counter === undefined)
+      throw new PlatformError('UNAVAILABLE', 'The function is not deployed.');
     const begunAt = performance.now();
     const caller = new AbortController();
     const onGone = (): void => caller.abort(abortReason(signal));
@@ -132,8 +135,6 @@ export class WebPool {
     if (signal.aborted) onGone();
     let timer: NodeJS.Timeout | undefined;
     try {
-      const replicas = serving ?? coming;
-      if (replicas === undefined) throw new PlatformError('UNAVAILABLE', 'The function is not deployed.');
       const work = (instance: WebInstance): Promise<WebReply> => {
         onBegin();
         // The instance watches its own limit: what a caller of less patience misses says nothing against it.
@@ -155,8 +156,11 @@ export class WebPool {
 
   /** Running requests finish. */
   remove(id: string): void {
-    const { serving, coming } = this.#of(id);
+    const running = this.#of(id);
+    const { serving, coming } = running;
     this.#running.delete(id);
+    // What becomes of it is nobody's news any more.
+    delete running.coming;
     this.#leave(serving?.close());
     this.#leave(coming?.close());
   }

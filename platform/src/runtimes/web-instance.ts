@@ -71,6 +71,11 @@ export class WebInstance {
       berth.tree.limitMemory(memoryBytesOf(fn));
       const { command, env, folder, shown } = await prepareLaunch(fn, berth, parts);
       const link = await parts.sockets.linkTo(berth.home);
+      if (signal.aborted) {
+        // The function may be gone, and what an instance opens for it, such as its log, must not come back.
+        await link.remove();
+        throw abortReason(signal);
+      }
       instance = new WebInstance(fn, berth, link, parts);
       berth.process.order(launchOrder(folder, env, parts.sandbox?.around(folder, shown), command));
       await instance.#untilListening(signal);
