@@ -1,72 +1,77 @@
 /** The code of the functions that a file declares, and the values of its secrets: all that is read beside it. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative, resolve, sep } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { FaasError } from '../core/errors.js';
 import type { Artifact } from '../core/executor.js';
+import { type CodeFile, filesUnder } from './code-files.js';
 import type { Address, Declarations, FunctionDeclaration, SecretDeclaration } from './core/model.js';
+import { DEFAULT_PROVIDER } from './core/resolve.js';
 import { runtimeNamed } from './core/runtimes.js';
 import type { Code } from './provider.js';
-
-interface CodeFile {
-  readonly path: string;
-  readonly bytes: Uint8Array;
-  readonly mode?: number;
-}
 
 /** `packageFiles` of `jobferry/packaging`: same files, same bytes. */
 export type PackFiles = (files: readonly CodeFile[]) => Promise<Artifact>;
 
-/** Never part of a function. */
-const LEFT_OUT: ReadonlySet<string> = new Set([
-  '.git',
-  'node_modules',
-  '__pycache__',
-  '.DS_Store',
-  '.jobferry',
-]);
+export interface CodeOptions {
+  /** Absolute paths of the state and of the file that declares the functions: no part of a folder's code. */
+  readonly own?: readonly string[];
+  /**
+   * For providers that bundle what a handler imports: those files, by names that are the same on every machine. They tell
+   * whether the code has changed; undefined where the files of `code_path` themselves do.
+   */
+  readonly inputsOf?: (path: string, provider: string) => Promise<readonly CodeFile[] | undefined>;
+}
 
 /** @throws {FaasError} CONFIG that names the function and its file */
 export async function readCodes(
-  { functions = {} }: Declarations,
+  { functions = {}, provider = DEFAULT_PROVIDER }: Declarations,
   folder: string,
   pack: PackFiles,
+  options: CodeOptions = {},
 ): Promise<Map<Address, Code>> {
   const codes = new Map<Address, Code>();
   for (const [key, declaration] of Object.entries(functions)) {
     const address: Address = `function.${key}`;
-    const code = await readCode(declaration, folder, pack).catch((cause: unknown) => {
-      throw config(
-        `The code of ${address} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-        cause,
-      );
-    });
+    const code = await readCode({ provider, ...declaration }, folder, pack, options).catch(
+      (cause: unknown) => {
+        throw config(
+          `The code of ${address} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+          cause,
+        );
+      },
+    );
     if (code !== undefined) codes.set(address, code);
   }
   return codes;
 }
 
 async function readCode(
-  declaration: FunctionDeclaration,
+  declaration: FunctionDeclaration & { readonly provider: string },
   folder: string,
   pack: PackFiles,
+  { own = [], inputsOf }: CodeOptions,
 ): Promise<Code | undefined> {
   const { code_inline: inline, code_path: path, code_archive: archive } = declaration;
   if (inline !== undefined) return inlineCode(inline, declaration, pack);
   if (archive !== undefined) {
     const file = resolve(folder, archive);
     const bytes = await readFile(file);
-    if (bytes.readUInt32BE(0) !== 0x504b0304) throw new Error(`${file} is no zip file.`);
+    if (bytes.length < 4 || bytes.readUInt32BE(0) !== 0x504b0304) throw new Error(`${file} is no zip file.`);
     return { sha256: sha256(bytes), path: file, zip: async () => bytes };
   }
   if (path === undefined) return undefined;
   const absolute = resolve(folder, path);
-  if ((await stat(absolute)).isFile()) {
+  const isFile = (await stat(absolute)).isFile();
+  const inputs = await inputsOf?.(absolute, declaration.provider);
+  if (isFile) {
     const bytes = await readFile(absolute);
-    const name = absolute.split(sep).at(-1) ?? 'code';
-    return fromFiles([{ path: name, bytes }], pack, { inline: bytes.toString('utf8'), path: absolute });
+    const files = [{ path: basename(absolute), bytes }];
+    return fromFiles(files, pack, { inline: bytes.toString('utf8'), path: absolute }, inputs);
   }
-  return fromFiles(await filesUnder(absolute), pack, { path: absolute });
+  // What is bundled is not uploaded as it is: nothing else in the folder matters.
+  const files = inputs ?? (await filesUnder(absolute, own));
+  return fromFiles(files, pack, { path: absolute });
 }
 
 /** One file, named as the runtime's handlers are. */
@@ -76,29 +81,16 @@ function inlineCode(text: string, { runtime }: FunctionDeclaration, pack: PackFi
   return fromFiles([{ path: isPython ? 'handler.py' : 'handler.js', bytes }], pack, { inline: text });
 }
 
-function fromFiles(files: readonly CodeFile[], pack: PackFiles, more: Pick<Code, 'inline' | 'path'>): Code {
+function fromFiles(
+  files: readonly CodeFile[],
+  pack: PackFiles,
+  more: Pick<Code, 'inline' | 'path'>,
+  hashed = files,
+): Code {
   // Of names and contents, not of a zip: how it is packed must not look like a change.
   const hash = createHash('sha256');
-  for (const { path, bytes } of files) hash.update(`${path}\0${bytes.length}\0`).update(bytes);
+  for (const { path, bytes } of hashed) hash.update(`${path}\0${bytes.length}\0`).update(bytes);
   return { sha256: hash.digest('hex'), zip: async () => (await pack(files)).bytes, ...more };
-}
-
-async function filesUnder(folder: string): Promise<CodeFile[]> {
-  const files: CodeFile[] = [];
-  const walk = async (at: string): Promise<void> => {
-    for (const entry of await readdir(at, { withFileTypes: true })) {
-      if (LEFT_OUT.has(entry.name)) continue;
-      const path = join(at, entry.name);
-      if (entry.isDirectory()) await walk(path);
-      else if (entry.isFile()) {
-        const mode = ((await stat(path)).mode & 0o100) === 0 ? 0o644 : 0o755;
-        files.push({ path: relative(folder, path).split(sep).join('/'), bytes: await readFile(path), mode });
-      }
-    }
-  };
-  await walk(folder);
-  if (files.length === 0) throw new Error(`${folder} holds no file.`);
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /** @throws {FaasError} CONFIG that names the secret and the variable or file; never a value */

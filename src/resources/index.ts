@@ -1,6 +1,7 @@
 /** `jobferry/resources`: functions and secrets as data. A pure core that plans, providers that do, a state that remembers. */
 export { type ApplyOptions, type ApplyProgress, type ApplyResult, apply, outputsOf } from './apply.js';
-export { type PackFiles, readCodes, readSecretValues } from './code.js';
+export { type CodeOptions, type PackFiles, readCodes, readSecretValues } from './code.js';
+export type { CodeFile } from './code-files.js';
 export { CONFIG_RANGES } from './core/config-rules.js';
 export { type Change, functionChanges, secretChanges, UPDATE_GROUPS, type UpdateGroup } from './core/diff.js';
 export { type Endpoint, endpointFaults, withEndpoints } from './core/endpoints.js';

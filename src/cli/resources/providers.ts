@@ -6,6 +6,7 @@ import type { Artifact } from '../../index.js';
 import { packageHandler } from '../../packaging/index.js';
 import {
   type Code,
+  type CodeFile,
   type DesiredFunction,
   type Endpoint,
   e2ePlatformProvider,
@@ -15,11 +16,14 @@ import {
 import { usageError } from '../exit-codes.js';
 import { DEFAULT_URL } from '../platform-check.js';
 import type { CliProvider, Env } from '../provider.js';
+
 import { PROVIDERS } from '../providers/index.js';
+import { bundleInputs } from './bundle-inputs.js';
 
 const E2E_PLATFORM = 'e2e-platform';
 /** Where a folder's handler is looked for. */
 const ENTRIES = ['index.ts', 'index.js', 'index.mjs', 'handler.ts', 'handler.js', 'handler.mjs'];
+const HANDLER = /\.[cm]?[jt]sx?$/;
 
 export class OpenProviders {
   readonly #byName = new Map<string, ResourceProvider>();
@@ -107,10 +111,22 @@ function packFor({ target }: CliProvider) {
   };
 }
 
-async function entryOf(path: string, address: string): Promise<string> {
+/** Executors bundle a handler with what it imports; E2E's API takes the files as they are. */
+export async function inputsOf(path: string, provider: string): Promise<readonly CodeFile[] | undefined> {
+  if (provider === E2E_PLATFORM) return undefined;
+  const entry = await findEntry(path);
+  return entry !== undefined && HANDLER.test(entry) ? bundleInputs(entry) : undefined;
+}
+
+async function findEntry(path: string): Promise<string | undefined> {
   if ((await stat(path)).isFile()) return path;
   const names = await readdir(path);
   const entry = ENTRIES.find((name) => names.includes(name));
-  if (entry !== undefined) return join(path, entry);
+  return entry && join(path, entry);
+}
+
+async function entryOf(path: string, address: string): Promise<string> {
+  const entry = await findEntry(path);
+  if (entry !== undefined) return entry;
   throw usageError(`The folder ${path} of ${address} holds none of ${ENTRIES.join(', ')}.`);
 }

@@ -1,4 +1,5 @@
 /** What every command over declared functions does first: read the file, the state, the code and what is there. */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { loadModule, packageFiles } from '../../packaging/index.js';
 import {
@@ -25,7 +26,7 @@ import {
   withMoves,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
-import { OpenProviders } from './providers.js';
+import { inputsOf, OpenProviders } from './providers.js';
 
 export interface SessionOptions {
   readonly state?: string;
@@ -82,7 +83,7 @@ export async function inSession<Result>(
     if (options.breakLock !== undefined) await backend.unlock(options.breakLock);
     return await withLock(backend, operation, async () => {
       const kept = await readState(backend);
-      const read = await readInputs(source, declarations, kept);
+      const read = await readInputs(source, declarations, kept, options);
       const names = [...read.desired, ...kept.resources.values()].map(({ provider }) => provider);
       const providers = await OpenProviders.open(names, process.env);
       try {
@@ -113,8 +114,9 @@ export function placeOf({ folder }: Source, { state }: SessionOptions): string {
   return state ?? process.env['JOBFERRY_STATE'] ?? `${folder}/jobferry.state.json`;
 }
 
-async function readInputs(source: Source, declarations: Declarations, state: State) {
-  const codes = await readCodes(declarations, source.folder, packageFiles);
+async function readInputs(source: Source, declarations: Declarations, state: State, options: SessionOptions) {
+  const own = [source.path, resolve(placeOf(source, options))];
+  const codes = await readCodes(declarations, source.folder, packageFiles, { own, inputsOf });
   const secretValues = await readSecretValues(declarations, source.folder, process.env);
   const codeSha256 = new Map([...codes].map(([address, { sha256 }]) => [address, sha256]));
   const inputs = { codeSha256, secretValues, secretKey: state.secret_key };
