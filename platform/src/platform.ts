@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { isLoopback } from './api/host-check.js';
 import { type OpenFaasOptions, openFaasSettings, requireNamespace } from './api/openfaas/settings.js';
+import { requirePublicUrl } from './api/public-url.js';
 import { startServer } from './api/server.js';
 import { chooseGuard } from './auth/key-guard.js';
 import { keyFolder } from './auth/keys.js';
@@ -46,6 +47,11 @@ export interface PlatformOptions {
   readonly limits?: Partial<PlatformLimits>;
   /** Must every request carry a key? Default: only where other machines can reach the address, and there always. */
   readonly requireKey?: boolean;
+  /**
+   * What URLs in answers begin with, such as `https://faas.example.org`, for a platform behind a proxy. Default: `http://`
+   * and what the caller says in its Host header.
+   */
+  readonly publicUrl?: string;
   /**
    * Calls that run at once over all functions; default twice the processor cores. Asynchronous ones take three quarters
    * at most.
@@ -110,6 +116,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   const limits = resolveLimits(options.limits);
   const namespace = requireNamespace(options.namespace ?? 'e2e-faas-local');
   const openfaas = openFaasSettings(options.openfaas);
+  const publicUrl = options.publicUrl === undefined ? undefined : requirePublicUrl(options.publicUrl);
   const cleanup: (() => unknown)[] = [];
   const undo = async (): Promise<void> => {
     for (let step = cleanup.pop(); step !== undefined; step = cleanup.pop()) await step();
@@ -226,6 +233,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
         namespace,
         publicFunctions: options.publicFunctions ?? false,
         openfaas,
+        publicUrl,
         callbacks,
         queue,
         idempotency,

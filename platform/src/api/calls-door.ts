@@ -107,7 +107,7 @@ async function accept(asked: AskedCall, exchange: Exchange, parts: DoorParts): P
     return outcomeReply(taken.outcome, { callId, jobId }, { binary, isReplay: true });
   }
   const { invocation, isNew } = taken.accepted;
-  const statusUrl = `http://${exchange.host}/api/invocations/${invocation.invocationId}`;
+  const statusUrl = `${exchange.baseUrl}/api/invocations/${invocation.invocationId}`;
   return {
     status: 202,
     body: {

@@ -26,6 +26,8 @@ export interface Exchange {
   readonly requestId: string;
   /** The checked Host header. */
   readonly host: string;
+  /** What URLs in answers begin with, without a slash at the end. */
+  readonly baseUrl: string;
 }
 
 export interface DoorParts {
@@ -37,6 +39,8 @@ export interface DoorParts {
   /** May anybody call web functions, where everything else takes a key? */
   readonly publicFunctions: boolean;
   readonly openfaas: OpenFaasSettings;
+  /** Undefined for what each caller says in its Host header. */
+  readonly publicUrl: string | undefined;
   readonly callbacks: Callbacks;
   readonly queue: InvocationQueue;
   readonly idempotency: Idempotency;

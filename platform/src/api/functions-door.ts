@@ -43,7 +43,7 @@ export async function deploy(
       replace,
       precondition,
     });
-    return recordReply(record, exchange.host);
+    return recordReply(record, exchange.baseUrl);
   } catch (error) {
     throw isStoreFull(error) ? storeFull(error) : error;
   } finally {
@@ -51,17 +51,17 @@ export async function deploy(
   }
 }
 
-export function list(query: URLSearchParams, { host }: Exchange, engine: Engine): Reply {
+export function list(query: URLSearchParams, { baseUrl }: Exchange, engine: Engine): Reply {
   const { functions, next } = engine.list(pageLimit(query), query.get('after') ?? undefined);
   const body = {
-    functions: functions.map((record) => toJson(record, host)),
+    functions: functions.map((record) => toJson(record, baseUrl)),
     ...(next !== undefined && { next }),
   };
   return { status: 200, body };
 }
 
-export function describe(functionId: string, { host }: Exchange, engine: Engine): Reply {
-  return recordReply(engine.describe(functionId), host);
+export function describe(functionId: string, { baseUrl }: Exchange, engine: Engine): Reply {
+  return recordReply(engine.describe(functionId), baseUrl);
 }
 
 export async function undeploy(functionId: string, { request }: Exchange, engine: Engine): Promise<Reply> {
@@ -91,15 +91,15 @@ export async function health(functionId: string, engine: Engine): Promise<Reply>
   return errorReply(error, body);
 }
 
-function recordReply(record: FunctionRecord, host: string): Reply {
-  return { status: 200, body: toJson(record, host), headers: { ETag: `"${etagOf(record)}"` } };
+function recordReply(record: FunctionRecord, baseUrl: string): Reply {
+  return { status: 200, body: toJson(record, baseUrl), headers: { ETag: `"${etagOf(record)}"` } };
 }
 
 /** `cold_start_ms` is absent: a deploy runs nothing, so there is nothing measured to report. */
-function toJson(record: FunctionRecord, host: string): object {
+function toJson(record: FunctionRecord, baseUrl: string): object {
   return {
     function_id: record.functionId,
-    endpoint: `http://${host}/api/functions/${record.functionId}/invoke`,
+    endpoint: `${baseUrl}/api/functions/${record.functionId}/invoke`,
     status: 'deployed',
     memory_mb: record.config.memoryMb,
     timeout_secs: record.config.timeoutSecs,

@@ -126,7 +126,8 @@ async function handle(
     // Where a browser could get in without its user: without a key, or with one that it sends by itself.
     const isOpen = !parts.guard.needsKey || (door.takesPasswords && rights !== 'anyone');
     if (door !== doors.spec && isOpen) refuseForeignPage(request.headers, host);
-    reply = await visit.answer({ request, response, requestId, host });
+    const baseUrl = parts.publicUrl ?? `http://${host}`;
+    reply = await visit.answer({ request, response, requestId, host, baseUrl });
   } catch (error) {
     reply = door.refuse(toPlatformError(error, requestId, log));
   }

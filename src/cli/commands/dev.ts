@@ -11,6 +11,7 @@ interface DevOptions {
   readonly data: string;
   readonly requireKey?: boolean;
   readonly isolation?: 'required' | 'best-effort' | 'off';
+  readonly publicUrl?: string;
   readonly namespace?: string;
   readonly publicFunctions?: boolean;
   readonly callbackHost?: readonly string[];
@@ -35,6 +36,7 @@ export function devCommand(finish: Finish): Command {
         'bubblewrap around functions, without network; default best-effort',
       ).choices(['required', 'best-effort', 'off']),
     )
+    .option('--public-url <url>', 'what URLs in answers begin with, behind a proxy: https://faas.example.org')
     .option('--namespace <name>', 'of functions that come through the E2E door; default e2e-faas-local')
     .option('--public-functions', 'let anybody call functions that answer HTTP, where all else takes a key')
     .option(

@@ -215,7 +215,7 @@ export async function readFields({ request, response }: Exchange, { engine }: Do
   return body.parseJsonObject(await readBody(request, response, maxBytes));
 }
 
-function toJson(fn: WebFunction, { host }: Exchange, { web }: DoorParts): object {
+function toJson(fn: WebFunction, { baseUrl }: Exchange, { web }: DoorParts): object {
   const { state, ready, reason } = web.status(fn.id);
   const facts = spec.factsOf(fn);
   const { min_scale: min, max_scale: max } = facts;
@@ -226,7 +226,7 @@ function toJson(fn: WebFunction, { host }: Exchange, { web }: DoorParts): object
     runtime: facts.runtime,
     template: facts.template,
     handler_function: facts.handler_function,
-    invoke_url: `http://${host}/faas/function/v1/${fn.name}.${fn.namespace}/`,
+    invoke_url: `${baseUrl}/faas/function/v1/${fn.name}.${fn.namespace}/`,
     status: STATUS[state],
     ...(reason !== undefined && { error_message: reason }),
     version: `v${fn.version}`,
