@@ -22,6 +22,7 @@ export interface JobContext {
   remainingMs(): number;
 }
 
+/** What a job does: gets the decoded, validated input, and returns the output or a promise of it. */
 export type JobHandler<Input, Output> = (input: Input, context: JobContext) => Output | Promise<Output>;
 
 /** The promises of a job, all optional. */
@@ -43,21 +44,46 @@ export interface JobOptions {
   readonly config?: Partial<FunctionConfig>;
 }
 
-export interface JobDefinition<Id extends JobId, Name extends string, Input, Output> extends JobOptions {
+/**
+ * What `defineJob` takes. Four types meet in a job, since a schema may transform (`z.coerce`, defaults, `transform`):
+ * the caller gives `CallInput`, the input schema makes `HandlerInput` of it, the handler returns `HandlerOutput` (or a
+ * promise of it), and the output schema makes the outcome's `Value` of that. Without schemas each pair is one type.
+ */
+export interface JobDefinition<
+  Id extends JobId,
+  Name extends string,
+  HandlerInput,
+  HandlerOutput,
+  CallInput = HandlerInput,
+  Value = HandlerOutput,
+> extends JobOptions {
   /** Unsigned 32-bit, unique in a runner. */
   readonly id: Id;
   /** Unique in a runner; shown in outcomes, logs and metrics. */
   readonly name: Name;
   /** What the job does. Optional for a job that only runs on a FaaS. */
-  readonly handler?: (input: Input, context: JobContext) => Output;
-  /** Validates the input, before it is sent and again where it runs. */
-  readonly input?: StandardSchema<unknown, Input>;
-  /** Validates the output where it arrives. */
-  readonly output?: StandardSchema<unknown, Awaited<Output>>;
-  /** `json` (default), `bytes`, or your own for both directions. */
-  readonly codec?: 'json' | 'bytes' | JobCodec<Input, Awaited<Output>>;
+  readonly handler?: JobHandler<HandlerInput, HandlerOutput>;
+  /**
+   * Validates the input before it is sent, and again where it runs. What travels is the caller's own value; the
+   * handler gets what the schema made of it there.
+   */
+  readonly input?: StandardSchema<CallInput, HandlerInput>;
+  /** Validates what the handler returned where it arrives; the outcome's `value` is what the schema made of it. */
+  readonly output?: StandardSchema<HandlerOutput, Value>;
+  /** `json` (default), `bytes` for a job that takes and gives a Uint8Array, or your own for both directions. */
+  readonly codec?: 'json' | BytesIf<HandlerInput, HandlerOutput> | JobCodec<CallInput, HandlerOutput>;
 }
 
+/** `bytes` where the handler takes any Uint8Array and returns one, or pieces of one; nothing otherwise. */
+type BytesIf<HandlerInput, HandlerOutput> = Uint8Array extends HandlerInput
+  ? unknown extends HandlerOutput
+    ? 'bytes'
+    : HandlerOutput extends Uint8Array | AsyncIterable<Uint8Array>
+      ? 'bytes'
+      : never
+  : never;
+
+/** A codec for each direction: the caller's value to the handler's side, and what the handler returned back. */
 export interface JobCodec<Input, Output> {
   readonly input: Codec<Input>;
   readonly output: Codec<Output>;
@@ -93,17 +119,34 @@ export interface JobRequest<Input = unknown> extends CallOptions {
   readonly input: Input;
 }
 
-export interface Job<Id extends JobId = JobId, Name extends string = string, Input = never, Output = unknown>
-  extends JobOptions {
+/**
+ * What `defineJob` returns: frozen, with every option as it was given or its default. `Input` is what `call` takes,
+ * `Output` what the outcome's `value` is.
+ */
+export interface Job<
+  Id extends JobId = JobId,
+  Name extends string = string,
+  Input = never,
+  Output = unknown,
+  HandlerInput = never,
+  HandlerOutput = unknown,
+> extends JobOptions {
+  /** Unsigned 32-bit. */
   readonly id: Id;
+  /** Shown in outcomes, logs and metrics. */
   readonly name: Name;
-  readonly handler: JobHandler<Input, Output> | undefined;
-  // Without Input and Output, so that every job is an AnyJob.
+  /** Undefined for a job that only runs on a FaaS. */
+  readonly handler: JobHandler<HandlerInput, HandlerOutput> | undefined;
+  // Without its types, so that every job is an AnyJob.
+  /** Validates, and may transform, what the caller gives. */
   readonly input: StandardSchema | undefined;
-  readonly output: StandardSchema | undefined;
+  /** Validates, and may transform, what the handler returned. */
+  readonly output: StandardSchema<unknown, Output> | undefined;
+  /** Values <-> bytes, in both directions. */
   readonly codec: JobCodec<unknown, unknown>;
   /** A request for a producer: `producer([square.call(7)])`. */
   call(...args: CallArguments<Input>): JobRequest<Input>;
+  /** The brand by which `isJob` knows a job of any install of this package. */
   readonly [JOB]: true;
 }
 
@@ -126,9 +169,16 @@ export function isJob(value: unknown): value is AnyJob {
  * Defines a job: id, name, handler and promises. Input and output types come from the handler or the schemas.
  * @throws {FaasError} CONFIG for an id that is no u32, an empty name, or an option out of range.
  */
-export function defineJob<const Id extends JobId, const Name extends string, Input, Output>(
-  definition: JobDefinition<Id, Name, Input, Output>,
-): Job<Id, Name, Input, Awaited<Output>> {
+export function defineJob<
+  const Id extends JobId,
+  const Name extends string,
+  HandlerInput,
+  HandlerOutput,
+  CallInput = HandlerInput,
+  Value = HandlerOutput,
+>(
+  definition: JobDefinition<Id, Name, HandlerInput, HandlerOutput, CallInput, Value>,
+): Job<Id, Name, CallInput, Value, HandlerInput, HandlerOutput> {
   checkJobId(definition.id);
   const job = {
     timeoutMs: definition.timeoutMs,
@@ -143,7 +193,7 @@ export function defineJob<const Id extends JobId, const Name extends string, Inp
     input: definition.input,
     output: definition.output,
     codec: chooseCodec(definition.codec),
-    call: (input: Input, options?: CallOptions): JobRequest<Input> => ({
+    call: (input: CallInput, options?: CallOptions): JobRequest<CallInput> => ({
       ...options,
       jobId: definition.id,
       input,
@@ -151,12 +201,10 @@ export function defineJob<const Id extends JobId, const Name extends string, Inp
     [JOB]: true,
   };
   checkDefinition(definition);
-  return Object.freeze(job) as unknown as Job<Id, Name, Input, Awaited<Output>>;
+  return Object.freeze(job) as unknown as Job<Id, Name, CallInput, Value, HandlerInput, HandlerOutput>;
 }
 
-function chooseCodec<Input, Output>(
-  codec: JobDefinition<JobId, string, Input, Output>['codec'],
-): JobCodec<unknown, unknown> {
+function chooseCodec(codec: unknown): JobCodec<unknown, unknown> {
   if (codec === undefined || codec === 'json') return { input: jsonCodec, output: jsonCodec };
   if (codec === 'bytes') {
     return { input: bytesCodec as Codec<unknown>, output: bytesCodec as Codec<unknown> };

@@ -211,7 +211,7 @@ describe('limits on what runs at once', () => {
       id: 0,
       name: 'single',
       concurrency: 1,
-      handler: (n: number) => (n === 0 ? opened : n),
+      handler: async (n: number) => (n === 0 ? opened : n),
     });
     const outcomes: Outcome[] = [];
     const run = JobRunner.builder()
