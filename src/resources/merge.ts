@@ -75,6 +75,8 @@ function fieldsOf(
 ): Partial<FunctionAttributes> {
   const {
     code_sha256,
+    runtime,
+    template,
     image,
     handler_function,
     requirements,
@@ -86,7 +88,7 @@ function fieldsOf(
   } = desired;
   switch (group) {
     case 'code':
-      return { code_sha256, image, handler_function, requirements };
+      return { code_sha256, runtime, template, image, handler_function, requirements };
     case 'config':
       return { config: { ...config, hardware_type: prior.config.hardware_type } };
     case 'environment':

@@ -92,7 +92,7 @@ it('declared functions go to the same cloud by `provider`, and leave again', asy
   const file = `provider: aws-lambda
 functions:
   square:
-    runtime: node20
+    runtime: node
     code_inline: "export default (n) => n * n;"
     config: { memory_mb: 256 }
     labels: { team: north }

@@ -57,7 +57,7 @@ class Cloud {
   } satisfies Partial<FaasExecutor> as unknown as FaasExecutor;
 }
 
-const base: FunctionDeclaration = { runtime: 'node20', code_inline: 'one' };
+const base: FunctionDeclaration = { runtime: 'node', code_inline: 'one' };
 const idOf = (name: string) => jobIdOf({ name, namespace: undefined, job_id: undefined });
 const artifact = (sha256: string) => ({ format: 'zip' as const, bytes: new Uint8Array(0), sha256 });
 
@@ -175,8 +175,8 @@ describe('what was imported by its job id', () => {
     await imported('9', { greet: base });
     expect(await run({ greet: base })).toEqual([]);
     expect([...cloud.jobs]).toMatchObject([[9, { sha256: 'sha-one' }]]);
-    expect(await run({ greet: { ...base, runtime: 'node18' } })).toEqual([]);
-    expect([...cloud.jobs.keys()]).toEqual([9]);
+    expect(await run({ greet: { ...base, code_inline: 'two' } })).toEqual([]);
+    expect([...cloud.jobs]).toMatchObject([[9, { sha256: 'sha-two' }]]);
   });
 
   it('is not imported again under another address', async () => {
@@ -223,6 +223,28 @@ describe('the job id is the function', () => {
     expect(cloud.jobs.get(7)?.sha256).toBe('sha-two');
     expect(cloud.jobs.get(idOf('old'))?.sha256).toBe('sha-one');
     expect(cloud.calls.filter((call) => call.startsWith('undeploy'))).toEqual([]);
+  });
+});
+
+describe('what means nothing to an executor', () => {
+  it.each([
+    [{ runtime: 'node20' }, /node20 asks for one: use the runtime node/],
+    [{ runtime: 'python3.11' }, /not the runtime python3\.11/],
+    [{ template: 'node' }, /no template node: leave template out/],
+    [{ handler_function: 'main' }, /leave handler_function out/],
+  ])('is refused by name: %j', (change, said) => {
+    const [wanted] = desiredOf({ greet: { ...base, ...change } }).desired;
+    if (wanted?.type !== 'function') throw new Error('nothing is declared');
+    expect(provider().cannotRun(wanted)).toEqual([expect.stringMatching(said)]);
+  });
+
+  it('makes nothing anew: a state of before with a version of Node.js is deployed again in place', async () => {
+    await run({ greet: { ...base, runtime: 'node20' } });
+    expect(await kinds({ greet: base })).toEqual(['update function.greet']);
+    cloud.calls.length = 0;
+    expect(await run({ greet: base })).toEqual([]);
+    expect(cloud.calls).toEqual([`deploy ${idOf('greet')}`]);
+    expect(await kinds({ greet: base })).toEqual(['no-op function.greet']);
   });
 });
 

@@ -80,3 +80,11 @@ describe('an update after which a function does not run', () => {
     expect(await world.isSettled(file({ resize: two }))).toBe(true);
   });
 });
+
+it('a job id means nothing to a provider that knows functions by names', async () => {
+  const world = new World();
+  await world.run(file({ resize: { ...one, job_id: 7 } }));
+  world.writes.length = 0;
+  expect((await world.run(file({ resize: { ...one, job_id: 8 } }))).failed).toEqual([]);
+  expect(world.writes).toEqual([]);
+});

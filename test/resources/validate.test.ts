@@ -155,6 +155,12 @@ describe('a fault', () => {
   it('of a runtime past its end is a warning', () => {
     const faults = validate({ functions: { old: { runtime: 'node18', code_inline: 'x' } } }, TODAY);
     expect(faults).toMatchObject([{ severity: 'warning', path: ['functions', 'old', 'runtime'] }]);
+    expect(faults[0]?.fix).toBe('Move to node20.');
+    const later = validate(
+      { functions: { old: { runtime: 'node20', code_inline: 'x' } } },
+      new Date('2026-11-21'),
+    );
+    expect(later[0]?.fix).toContain('No newer one of its kind is listed here');
   });
 });
 

@@ -30,8 +30,10 @@ export function functionChanges(prior: FunctionAttributes, desired: DesiredFunct
   const byJobId = isByJobId(prior);
   const isRenamed = byJobId && desired.job_id !== undefined && desired.job_id === prior.job_id;
   if (!isRenamed) compare('name', prior.name, desired.name, 'replace');
-  for (const field of ['namespace', 'runtime', 'template'] as const) {
-    compare(field, prior[field], desired[field], 'replace');
+  compare('namespace', prior.namespace, desired.namespace, 'replace');
+  // Each deploy of an executor sends the whole.
+  for (const field of ['runtime', 'template'] as const) {
+    compare(field, prior[field], desired[field], byJobId ? 'code' : 'replace');
   }
   // Elsewhere a job id means nothing.
   if (byJobId) compare('job_id', prior.job_id, desired.job_id, 'replace');

@@ -19,7 +19,10 @@ const CPU = ['cpu'] as const;
 const BOTH = ['cpu', 'gpu'] as const;
 const PYTHON = ['http', 'flask', 'fastapi'] as const;
 
-/** Ids by E2E's design documents. A template belongs to a runtime; the first is its default. */
+/** Of the executors: each runs a version of its own, which no file picks. */
+export const ANY_NODE = 'node';
+
+/** Ids by E2E's design documents, and `node`. A template belongs to a runtime; the first is its default. */
 export const RUNTIMES: readonly RuntimeInfo[] = [
   {
     name: 'python3.11',
@@ -44,6 +47,13 @@ export const RUNTIMES: readonly RuntimeInfo[] = [
     templates: ['http', 'node'],
     hardware: CPU,
     endOfLife: '2025-04-30',
+  },
+  {
+    name: ANY_NODE,
+    title: 'Node.js as the provider runs it',
+    version: '',
+    templates: ['http'],
+    hardware: CPU,
   },
   {
     name: 'csharp7.0',
@@ -84,6 +94,16 @@ export const RUNTIMES: readonly RuntimeInfo[] = [
 /** By its name or an alias. */
 export function runtimeNamed(name: string): RuntimeInfo | undefined {
   return RUNTIMES.find((one) => one.name === name || one.aliases?.includes(name) === true);
+}
+
+/** Of the same language, supported on that day, and at least as long as any other; undefined where none is listed. */
+export function successorOf({ name, endOfLife = '' }: RuntimeInfo, today: Date): RuntimeInfo | undefined {
+  const languageOf = (id: string) => /^[a-z]+/.exec(id)?.[0];
+  return RUNTIMES.filter(
+    (one) => languageOf(one.name) === languageOf(name) && (one.endOfLife ?? '') > endOfLife,
+  )
+    .filter((one) => new Date(one.endOfLife ?? '') >= today)
+    .sort((a, b) => ((a.endOfLife ?? '') < (b.endOfLife ?? '') ? 1 : -1))[0];
 }
 
 /** @param hardware only those that run on it; default: all */

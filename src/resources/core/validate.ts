@@ -2,7 +2,7 @@
 import { CONFIG_FIELDS, configFaults } from './config-rules.js';
 import { type Fault, nearest, quoted } from './fault.js';
 import type { Declarations, FunctionDeclaration, SecretDeclaration } from './model.js';
-import { RUNTIMES, type RuntimeInfo, runtimeNamed } from './runtimes.js';
+import { RUNTIMES, type RuntimeInfo, runtimeNamed, successorOf } from './runtimes.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
@@ -125,11 +125,14 @@ class Check {
       this.#fault([...path, 'runtime'], `${quoted(value)} is no runtime`, `Use one of ${names}.`);
       return undefined;
     }
+    const successor = successorOf(runtime, this.#today);
     if (runtime.endOfLife !== undefined && new Date(runtime.endOfLife) < this.#today) {
       this.#fault(
         [...path, 'runtime'],
         `${runtime.title} has had no security fixes since ${runtime.endOfLife}`,
-        'Move to a newer one when you can.',
+        successor === undefined
+          ? 'No newer one of its kind is listed here: ask the provider which it offers.'
+          : `Move to ${successor.name}.`,
         'warning',
       );
     }

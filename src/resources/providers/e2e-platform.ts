@@ -2,11 +2,15 @@
 import { FaasError } from '../../core/errors.js';
 import type { UpdateGroup } from '../core/diff.js';
 import type { DesiredFunction } from '../core/model.js';
-import { RUNTIMES, type RuntimeInfo } from '../core/runtimes.js';
+import { ANY_NODE, RUNTIMES, type RuntimeInfo } from '../core/runtimes.js';
 import type { Code, FunctionStatus, RemoteFunction, ResourceProvider } from '../provider.js';
 import { E2eApi, type E2eApiOptions, type Json, textOf } from './e2e-api.js';
 
 export type E2ePlatformOptions = E2eApiOptions;
+
+const NODE_IDS = RUNTIMES.map(({ name }) => name)
+  .filter((name) => /^node\d/.test(name))
+  .join(' or ');
 
 const STATUSES: Readonly<Record<string, FunctionStatus>> = {
   deploying: 'deploying',
@@ -51,10 +55,11 @@ export function e2ePlatformProvider(options: E2ePlatformOptions): ResourceProvid
   return {
     name,
     endpoint: api.endpoint,
-    cannotRun: ({ address, runtime, image }) =>
-      runtime === 'custom' && image === undefined
-        ? [`${address} cannot run at ${name} because it has no image.`]
-        : [],
+    cannotRun({ address, runtime, image }) {
+      const cannot = (what: string) => [`${address} cannot run at ${name} because ${what}.`];
+      if (runtime === ANY_NODE) return cannot(`it has Node.js by versions only: use ${NODE_IDS}`);
+      return runtime === 'custom' && image === undefined ? cannot('it has no image') : [];
+    },
     async create(desired, code, signal) {
       const { name: functionName, runtime, template, labels, annotations, namespace } = desired;
       const body = {

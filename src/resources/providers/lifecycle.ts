@@ -4,6 +4,7 @@ import type { Artifact, Deployment, FaasExecutor, FunctionConfig, NumberRange } 
 import type { Endpoint } from '../core/endpoints.js';
 import type { DesiredFunction } from '../core/model.js';
 import { jobIdOf } from '../core/resolve.js';
+import { ANY_NODE } from '../core/runtimes.js';
 import type { Code, RemoteFunction, ResourceProvider } from '../provider.js';
 
 export interface LifecycleProviderOptions {
@@ -20,7 +21,7 @@ export interface LifecycleProviderOptions {
   readonly labels?: boolean;
 }
 
-const NODE = /^node/;
+const NODE = /^node[\d.]/;
 
 /** The id of a function is its job id. Secrets are references of the provider's own, and not managed here. */
 export function lifecycleProvider({
@@ -91,10 +92,24 @@ export function lifecycleProvider({
 }
 
 function reasons(provider: string, desired: DesiredFunction, labels: boolean): string[] {
-  const { address, runtime, config, secrets, annotations, namespace, requirements } = desired;
+  const {
+    address,
+    runtime,
+    template,
+    handler_function,
+    config,
+    secrets,
+    annotations,
+    namespace,
+    requirements,
+  } = desired;
   const cannot = (what: string) => `${address} cannot run at ${provider} because ${what}.`;
   return [
-    ...(NODE.test(runtime) ? [] : [cannot(`it takes Node.js handlers, not the runtime ${runtime}`)]),
+    ...(runtime === ANY_NODE ? [] : [cannot(wrongRuntime(runtime))]),
+    ...(template === 'http' ? [] : [cannot(`it has no template ${template}: leave template out`)]),
+    ...(handler_function === 'handle'
+      ? []
+      : [cannot('it calls what the code exports as its default: leave handler_function out')]),
     ...(config.hardware_type === 'gpu' ? [cannot('it has no gpu')] : []),
     ...((config.replicas ?? 1) > 1 || config.min_scale !== undefined
       ? [cannot('it scales by itself: leave replicas and scale out')]
@@ -109,6 +124,13 @@ function reasons(provider: string, desired: DesiredFunction, labels: boolean): s
       ? []
       : [cannot('handlers are bundled with what they import: leave requirements out')]),
   ];
+}
+
+/** A version that nobody honours is refused: what runs is another one. */
+function wrongRuntime(runtime: string): string {
+  return NODE.test(runtime)
+    ? `it runs its own version of Node.js, and ${runtime} asks for one: use the runtime ${ANY_NODE}`
+    : `it takes Node.js handlers, not the runtime ${runtime}`;
 }
 
 /** From the limits data of the executor, before anything is made. */
