@@ -1,10 +1,14 @@
 /** Bytes <-> values. JSON unless a job says otherwise. */
 import { FaasError } from './errors.js';
+import { losslessJson } from './json-loss.js';
 
+/** Both directions of one encoding. What `encode` and `decode` throw becomes the cause of a FaasError. */
 export interface Codec<T> {
   /** Names the encoding in errors and on the wire, for example `application/json`. */
   readonly contentType: string;
+  /** @throws anything, for a value that would not come back equal */
   encode(value: T): Uint8Array;
+  /** @throws anything, for bytes that are not this encoding */
   decode(bytes: Uint8Array): T;
 }
 
@@ -14,27 +18,22 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * JSON text in UTF-8. `undefined` travels as zero bytes, so that jobs without input or output work.
- * Values that JSON would change without a word (BigInt, functions, NaN, Infinity) are refused.
+ * Values that JSON would lose without a word are refused, wherever they are nested: functions, symbols, BigInt, NaN and
+ * Infinity, `undefined` in an array, Map, Set, RegExp, Error, Promise, bytes (use the codec `bytes`), a Date that is
+ * none. JSON's own rules stay: a property that is `undefined` is left out, a Date arrives as a string and an instance of
+ * a class as a plain object. A job in this process gets its values as they are, without any codec.
  */
 export const jsonCodec: Codec<unknown> = {
   contentType: 'application/json',
   encode(value) {
     if (value === undefined) return new Uint8Array(0);
-    const text = JSON.stringify(value, refuseLoss);
-    if (text === undefined) throw new TypeError(`a ${typeof value} cannot be written as JSON`);
-    return encoder.encode(text);
+    // Undefined only where a toJSON says so.
+    return encoder.encode(losslessJson(value) ?? 'null');
   },
   decode(bytes) {
     return bytes.length === 0 ? undefined : JSON.parse(decoder.decode(bytes));
   },
 };
-
-function refuseLoss(key: string, value: unknown): unknown {
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new TypeError(`${value} at ${JSON.stringify(key)} cannot be written as JSON`);
-  }
-  return value;
-}
 
 /** Raw bytes, passed through untouched. */
 export const bytesCodec: Codec<Uint8Array> = {
