@@ -9,6 +9,15 @@ import { PROVIDER } from './options.js';
 
 const RESOURCES_API = '2021-04-01';
 
+interface Resource {
+  /** In lower case: Azure writes it in several ways. */
+  readonly type: string;
+  readonly name: string;
+}
+const SITE = 'microsoft.web/sites';
+const PLAN = 'microsoft.web/serverfarms';
+const ACCOUNT = 'microsoft.storage/storageaccounts';
+
 export class Removal {
   readonly #arm: Arm;
 
@@ -44,23 +53,24 @@ export class Removal {
     const group = await this.#arm.find(this.#arm.groupPath, GROUPS_API, resourceGroup, scope);
     if (group === undefined) return [];
     const inside = await this.#inside(scope);
-    if (inside.some(({ type }) => type === 'microsoft.web/sites')) throw this.#stillInUse();
-    const removed: string[] = [];
+    if (inside.some(({ type }) => type === SITE)) throw this.#stillInUse();
+    const removed: Resource[] = [];
     for (const plan of await this.#plans(scope)) {
-      if (await this.#planIfEmpty(plan, scope)) removed.push(plan.name ?? '');
+      if (await this.#planIfEmpty(plan, scope)) removed.push({ type: PLAN, name: plan.name ?? '' });
     }
     const storagePath = this.#arm.storagePath();
     const account = await this.#arm.find(storagePath, STORAGE_API, storageAccount, scope);
     if (account !== undefined && isOurs(account)) {
       await this.#arm.request('DELETE', storagePath, STORAGE_API, storageAccount, scope);
-      removed.push(storageAccount);
+      removed.push({ type: ACCOUNT, name: storageAccount });
     }
     // Looked at again, since a group takes with it all that has come meanwhile.
-    if (isOurs(group) && (await this.#inside(scope)).every(({ name }) => removed.includes(name))) {
-      await this.#arm.request('DELETE', this.#arm.groupPath, GROUPS_API, resourceGroup, scope);
-      removed.push(resourceGroup);
-    }
-    return removed;
+    const names = removed.map(({ name }) => name);
+    const isRemoved = (one: Resource) =>
+      removed.some(({ type, name }) => type === one.type && name === one.name);
+    if (!isOurs(group) || !(await this.#inside(scope)).every(isRemoved)) return names;
+    await this.#arm.request('DELETE', this.#arm.groupPath, GROUPS_API, resourceGroup, scope);
+    return [...names, resourceGroup];
   }
 
   async #planIfEmpty(plan: AppServicePlan, scope: CallScope): Promise<boolean> {
@@ -80,7 +90,7 @@ export class Removal {
   }
 
   /** Azure's list of a group's resources is some time late, so apps and plans are asked of App Service as well. */
-  async #inside(scope: CallScope): Promise<{ type: string; name: string }[]> {
+  async #inside(scope: CallScope): Promise<Resource[]> {
     const { resourceGroup } = this.#arm.settings;
     const listed = (await this.#resources(scope)).map((one) => ({
       type: textOf(one['type'])?.toLowerCase() ?? '',
@@ -92,8 +102,8 @@ export class Removal {
     const plans = await this.#plans(scope);
     return [
       ...listed,
-      ...sites.map(({ name = '' }) => ({ type: 'microsoft.web/sites', name })),
-      ...plans.map(({ name = '' }) => ({ type: 'microsoft.web/serverfarms', name })),
+      ...sites.map(({ name = '' }) => ({ type: SITE, name })),
+      ...plans.map(({ name = '' }) => ({ type: PLAN, name })),
     ];
   }
 

@@ -65,6 +65,7 @@ export class Deploy {
         const isOver = isConflict(failure) || (this.#isAsking && isTransient(failure));
         if (!isOver || tries === TRIES) throw failure;
         const askedMs = isTransient(failure) ? (failure.retryAfterMs ?? 0) : 0;
+        if (askedMs >= this.#scope.deadline - Date.now()) throw failure;
         await sleep(Math.max(askedMs, this.#settings.pollMs * 2 ** (tries - 1)), this.#scope);
         current = await this.#settled();
       }
