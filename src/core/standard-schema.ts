@@ -4,11 +4,15 @@
  */
 import { FaasError } from './errors.js';
 
+/** A validator that takes an `Input` and makes an `Output` of it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1;
+    /** The library's name. */
     readonly vendor: string;
+    /** Resolves to `{ value }`, or to `{ issues }`: it does not throw. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    /** For the compiler only; never there at run time. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 }
@@ -24,7 +28,9 @@ interface SchemaIssue {
 
 /**
  * Validates `value`; resolves to the schema's (possibly transformed) output.
- * @throws {FaasError} INVALID_REQUEST that lists up to five issues with their paths.
+ * @param executed `no` for an input, `yes` for an output: the function has run by then
+ * @throws {FaasError} INVALID_REQUEST that lists up to five issues with their paths; what the schema itself throws is
+ * INVALID_REQUEST for an input and FUNCTION_ERROR for an output
  */
 export async function validate<Output>(
   schema: StandardSchema<unknown, Output>,
@@ -32,7 +38,17 @@ export async function validate<Output>(
   what: string,
   executed: 'no' | 'yes',
 ): Promise<Output> {
-  const outcome = await schema['~standard'].validate(value);
+  let outcome: SchemaResult<Output>;
+  try {
+    outcome = await schema['~standard'].validate(value);
+  } catch (cause) {
+    throw new FaasError({
+      code: executed === 'no' ? 'INVALID_REQUEST' : 'FUNCTION_ERROR',
+      executed,
+      message: `${what} could not be checked, since its schema threw: ${String(cause)}. Mend the schema.`,
+      cause,
+    });
+  }
   if (outcome.issues === undefined) return outcome.value;
   const shown = outcome.issues.slice(0, 5).map(describeIssue).join('; ');
   const more = outcome.issues.length > 5 ? `; and ${outcome.issues.length - 5} more` : '';

@@ -16,6 +16,9 @@ import {
   retryDelayMs,
 } from '../../src/core/retry-policy.js';
 import { CallScope, ChildScope, callContext, sleep } from '../../src/core/scope.js';
+import type { StandardSchema } from '../../src/core/standard-schema.js';
+import { MemoryExecutor } from '../../src/executors/memory/index.js';
+import { JobRunner } from '../../src/index.js';
 import { delay } from '../support/invoker.js';
 
 const error = (code: FaasError['code'] = 'UNAVAILABLE', executed: FaasError['executed'] = 'no') =>
@@ -140,6 +143,52 @@ describe('an output that cannot be encoded', () => {
     const ran = { code: 'FUNCTION_ERROR', executed: 'yes' };
     await expect(runJob(job, whole, callContext(), 'test')).rejects.toMatchObject(ran);
     await expect(runJobStream(job, whole, callContext(), 'test').next()).rejects.toMatchObject(ran);
+  });
+});
+
+describe('a schema that throws', () => {
+  const broken: StandardSchema<unknown, number> = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: () => {
+        throw new TypeError('a bug in the schema');
+      },
+    },
+  };
+  const call = { jobId: 1, args: Buffer.from('1'), callId: 'c', attempt: 1, metadata: {} };
+
+  it.each(['local', 'memory'])('blames the schema, and knows whether the handler ran: %s', async (place) => {
+    let ran = 0;
+    const handler = (n: unknown) => {
+      ran += 1;
+      return n as number;
+    };
+    const before = defineJob({ id: 1, name: 'before', input: broken, handler });
+    const after = defineJob({ id: 2, name: 'after', output: broken, handler });
+    const errors: unknown[] = [];
+    const builder = JobRunner.builder()
+      .job(before)
+      .job(after)
+      .producer([before.call(1), after.call(1)])
+      .consumer(({ error }) => errors.push(error));
+    if (place === 'memory') builder.withFaasExecutor(2, new MemoryExecutor({ jobs: [after] }));
+    await builder.run();
+    expect(errors).toMatchObject([
+      { code: 'INVALID_REQUEST', executed: 'no', message: expect.stringContaining('a bug in the schema') },
+      {
+        code: 'FUNCTION_ERROR',
+        executed: 'yes',
+        message: expect.stringContaining('The output of job "after"'),
+      },
+    ]);
+    expect(ran).toBe(1);
+  });
+
+  it('is heard where the job runs, too', async () => {
+    const job = defineJob({ id: 1, name: 'j', input: broken, handler: (n) => n });
+    const work = runJob(job, { ...call, deadline: Infinity, idempotent: false }, callContext(), 'test');
+    await expect(work).rejects.toMatchObject({ code: 'INVALID_REQUEST', executed: 'no' });
   });
 });
 
