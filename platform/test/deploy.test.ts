@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { answer, sh } from './support/bootstraps.js';
+import { e2eClient } from './support/e2e.js';
 import { eventually, type TestPlatform, tempFolder, testPlatform } from './support/platform.js';
 import { bootstrapZip, zip } from './support/zip.js';
 
@@ -246,4 +247,36 @@ describe('the header X-Blueprint-Config', () => {
       expect((await server.deploy('accepted', answer(1), value, '?replace=true')).status).toBe(200);
     },
   );
+});
+
+describe('an archive that came through another door before', () => {
+  const handler = { name: 'handler.js', content: 'module.exports = async () => "ok";' };
+  const bootstrap = { name: 'bootstrap', content: answer(1) };
+  const manifest = { name: 'faas.json', content: '{"protocol":"nope"}' };
+
+  it.each([
+    ['bootstrap is a folder', [{ name: 'bootstrap/x', content: 'x' }, handler]],
+    ['bootstrap cannot be started', [{ name: 'bootstrap', content: 'no program' }, handler]],
+    ['its manifest cannot be followed', [bootstrap, manifest, handler]],
+  ])('is checked all the same: %s', async (_, entries) => {
+    await using server = await testPlatform();
+    const e2e = e2eClient(server);
+    const archive = zip(entries);
+    const fields = { name: 'web', code_inline: undefined, code_archive: archive.toString('base64') };
+    const { id } = await e2e.create(fields);
+    const refused = await server.deploy('refused', archive);
+    expect([refused.status, refused.body.code]).toEqual([400, 'INVALID_PACKAGE']);
+    expect((await e2e.ask('web')).text).toBe('ok');
+    expect((await e2e.api('GET', `/functions/${id}`)).body.status).toBe('Running');
+  });
+
+  it('is taken when it is good for both', async () => {
+    await using server = await testPlatform();
+    const e2e = e2eClient(server);
+    const archive = zip([bootstrap, handler]);
+    await e2e.create({ name: 'web', code_inline: undefined, code_archive: archive.toString('base64') });
+    expect((await server.deploy('both', archive)).status).toBe(200);
+    expect((await server.invoke('both')).body.result).toEqual([1]);
+    expect((await e2e.ask('web')).text).toBe('ok');
+  });
 });

@@ -26,7 +26,9 @@ const PT_INTERP = 3;
 export async function checkBootstrap(file: string): Promise<void> {
   const handle = await open(file, 'r');
   try {
-    const { size } = await handle.stat();
+    const info = await handle.stat();
+    if (!info.isFile()) throw invalidPackage('"bootstrap" is a folder, not a file');
+    const { size } = info;
     if (size === 0) throw invalidPackage('"bootstrap" is empty');
     const head = await read(handle, 0, MAX_SHEBANG_BYTES);
     const magic = head.length >= 4 ? head.readUInt32BE(0) : 0;

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { constants, renameSync } from 'node:fs';
-import { access, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { systemCode } from '../domain/errors.js';
@@ -37,12 +37,12 @@ export class CodeStore {
 
   /** Makes the code folder of a zip unless it is there. Hold the code before, or it may be collected at once. */
   async install(zipFile: string, sha256: string): Promise<void> {
-    if (await this.isRunnable(sha256)) return;
+    // What is there may have come as code of another kind, of which nobody asked for a bootstrap.
+    if (await isSound(this.pathOf(sha256))) return;
     const aside = join(this.#folder.incoming, randomUUID());
     try {
       await extractZip(zipFile, aside, this.#limits);
-      await checkBootstrap(join(aside, 'bootstrap'));
-      await readManifest(aside);
+      await checkBundle(aside);
       await this.#putInPlace(aside, sha256);
     } finally {
       await rm(aside, { recursive: true, force: true });
@@ -69,8 +69,9 @@ export class CodeStore {
   /** Can a call be started from this code? */
   async isRunnable(sha256: string): Promise<boolean> {
     try {
-      await access(join(this.pathOf(sha256), 'bootstrap'), constants.X_OK);
-      return true;
+      const bootstrap = join(this.pathOf(sha256), 'bootstrap');
+      await access(bootstrap, constants.X_OK);
+      return (await stat(bootstrap)).isFile();
     } catch {
       return false;
     }
@@ -133,7 +134,7 @@ export class CodeStore {
     }
   }
 
-  async #putInPlace(aside: string, sha256: string, isGood = () => this.isRunnable(sha256)): Promise<void> {
+  async #putInPlace(aside: string, sha256: string, isGood = isSound): Promise<void> {
     const place = this.pathOf(sha256);
     try {
       await rename(aside, place);
@@ -141,7 +142,7 @@ export class CodeStore {
       const code = systemCode(error);
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
       // Another deploy of the same zip was first, or the folder there cannot run any more.
-      if (await isGood()) return;
+      if (await isGood(place)) return;
       await this.#remove(place);
       await rename(aside, place);
     }
@@ -159,6 +160,19 @@ export class CodeStore {
     }
     await rm(aside, { recursive: true, force: true });
   }
+}
+
+/** @throws PlatformError INVALID_PACKAGE with the reason why no call can be started from this folder */
+async function checkBundle(folder: string): Promise<void> {
+  await checkBootstrap(join(folder, 'bootstrap'));
+  await readManifest(folder);
+}
+
+async function isSound(folder: string): Promise<boolean> {
+  return checkBundle(folder).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function exists(path: string): Promise<boolean> {
