@@ -14,6 +14,9 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+/** With --detailed-exitcode: what the file declares is not what is there. Every error is 1 then. */
+export const CHANGES = 2;
+
 export const EXIT_CODES_HELP = `
 Exit codes:
   0  ok                        4  function or job not found

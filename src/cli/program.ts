@@ -39,10 +39,23 @@ export async function runCli(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return report === undefined ? EXIT.ok : printReport(report, json);
   } catch (error) {
-    if (!(error instanceof CommanderError)) return printError(error, json);
-    if (error.exitCode === 0) return EXIT.ok; // --help or --version
-    return printError(usageError(`${error.message.replace(/^error: /, '')} (--help shows how)`), json);
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok; // --help or --version
+    const failure =
+      error instanceof CommanderError
+        ? usageError(`${textOf(error, args, program)} (--help shows how)`)
+        : error;
+    // Where 2 means changes, no error may look like them, not even a wrong option.
+    return printError(failure, json, args.includes('--detailed-exitcode') ? EXIT.failed : undefined);
   }
+}
+
+/** Where commander would show a help, which is no message. */
+function textOf({ code, message }: CommanderError, args: readonly string[], program: Command): string {
+  if (code !== 'commander.help') return message.replace(/^error: /, '');
+  const [name, other] = args.filter((arg) => !arg.startsWith('-'));
+  if (name === 'help') return `unknown command '${other}'`;
+  const command = program.commands.find((one) => one.name() === name);
+  return `${name} needs one of its commands: ${command?.commands.map((one) => one.name()).join(', ')}`;
 }
 
 function buildProgram(finish: Finish, json: boolean): Command {

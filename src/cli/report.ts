@@ -9,17 +9,21 @@ export interface Report {
   readonly data: Readonly<Record<string, unknown>>;
   /** Default 0. */
   readonly exitCode?: number;
+  /** Default: whether the exit code is 0. With --detailed-exitcode another one is no error. */
+  readonly ok?: boolean;
 }
 
-export function printReport({ lines, data, exitCode = EXIT.ok }: Report, json: boolean): number {
-  if (json) printJson({ ok: exitCode === EXIT.ok, ...data });
+export function printReport(
+  { lines, data, exitCode = EXIT.ok, ok = exitCode === EXIT.ok }: Report,
+  json: boolean,
+): number {
+  if (json) printJson({ ok, ...data });
   else for (const line of lines) console.log(line);
   return exitCode;
 }
 
 /** stderr for people; with `--json` the last line of stdout can be parsed all the same. */
-export function printError(error: unknown, json: boolean): number {
-  const exitCode = exitCodeOf(error);
+export function printError(error: unknown, json: boolean, exitCode = exitCodeOf(error)): number {
   const message = error instanceof Error ? error.message : String(error);
   console.error(`jobferry: ${message}`);
   if (json) printJson({ ok: false, exitCode, error: FaasError.is(error) ? error.toJSON() : { message } });

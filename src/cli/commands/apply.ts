@@ -1,11 +1,12 @@
 /** `jobferry apply` and `jobferry destroy`: bring about what a file declares, or take it all away. */
 import { Command } from 'commander';
-import { plan } from '../../resources/index.js';
+import { usageError } from '../exit-codes.js';
 import type { Finish } from '../program.js';
 import { type CarryOutOptions, carryOut } from '../resources/carry-out.js';
+import { planned } from '../resources/planned.js';
 import { checkPlan, readPlan } from '../resources/saved-plan.js';
 import { inSession, type SessionOptions, withSession } from '../resources/session.js';
-import { addTarget, type TargetsOption, targetsOf } from '../resources/targets.js';
+import { addTarget, type TargetsOption } from '../resources/targets.js';
 import { integer } from '../target.js';
 
 interface ApplyOptions extends SessionOptions, TargetsOption, CarryOutOptions {
@@ -20,13 +21,16 @@ export function applyCommand(finish: Finish): Command {
       '\nExamples:\n  $ jobferry apply jobferry.functions.yaml\n  $ jobferry apply jobferry.functions.yaml --plan next.plan',
     )
     .action(async (file: string, options: ApplyOptions) => {
+      if (options.plan !== undefined && options.target.length > 0) {
+        throw usageError('--target goes with `plan --out`, not with --plan: a saved plan has its targets.');
+      }
       const saved = options.plan === undefined ? undefined : await readPlan(options.plan);
-      const wanted = saved === undefined ? options.target : saved.targets;
       const report = await inSession(file, 'apply', options, async (session) => {
-        const made = plan(session.state, session.desired, targetsOf({ target: wanted }));
-        if (saved !== undefined) checkPlan(saved, made);
+        const made = await planned(session, saved ?? options);
+        if (saved === undefined) return carryOut(session, made, options);
+        checkPlan(saved, made.plan);
         // Who has saved a plan has looked at it.
-        return carryOut(session, made, saved === undefined ? options : { ...options, autoApprove: true });
+        return carryOut(session, made, { ...options, autoApprove: true });
       });
       finish(report);
     });
@@ -36,8 +40,8 @@ export function destroyCommand(finish: Finish): Command {
   return command('destroy', 'delete everything that the state of a file knows')
     .addHelpText('after', '\nExample:\n  $ jobferry destroy jobferry.functions.yaml --auto-approve')
     .action(async (file: string, options: ApplyOptions) => {
-      const report = await inSession(file, 'destroy', options, (session) =>
-        carryOut({ ...session, desired: [] }, plan(session.state, [], targetsOf(options)), options),
+      const report = await inSession(file, 'destroy', options, async (session) =>
+        carryOut(session, await planned(session, { ...options, destroy: true }), options),
       );
       finish(report);
     });

@@ -1,11 +1,10 @@
 /** `jobferry drift` and `jobferry refresh`: what was changed outside; refresh keeps it in the state. */
 import { Command } from 'commander';
 import { writeState } from '../../resources/index.js';
-import { EXIT } from '../exit-codes.js';
+import { CHANGES, EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
 import type { Report } from '../report.js';
 import { inSession, type Session, type SessionOptions, withSession } from '../resources/session.js';
-import { withDetailedExitCode } from '../resources/targets.js';
 
 interface DriftOptions extends SessionOptions {
   readonly detailedExitcode?: boolean;
@@ -18,11 +17,10 @@ export function driftCommand(finish: Finish): Command {
     .option('--detailed-exitcode', '0: none, 1: an error, 2: drift');
   return withSession(command)
     .addHelpText('after', '\nExample:\n  $ jobferry drift jobferry.functions.yaml --detailed-exitcode')
-    .action((file: string, options: DriftOptions) =>
-      withDetailedExitCode(options.detailedExitcode, finish, () =>
-        inSession(file, 'drift', options, async (session) => report(session, options.detailedExitcode)),
-      ),
-    );
+    .action(async (file: string, options: DriftOptions) => {
+      const detailed = options.detailedExitcode;
+      finish(await inSession(file, 'drift', options, async (session) => report(session, detailed)));
+    });
 }
 
 export function refreshCommand(finish: Finish): Command {
@@ -47,5 +45,5 @@ function report({ drifts }: Session, detailed: boolean | undefined): Report {
   const data = {
     drifts: drifts.map(({ address, kind, message, changes }) => ({ address, kind, message, changes })),
   };
-  return { lines, data, exitCode: detailed && drifts.length > 0 ? 2 : EXIT.ok };
+  return { lines, data, exitCode: detailed && drifts.length > 0 ? CHANGES : EXIT.ok, ok: true };
 }

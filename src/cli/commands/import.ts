@@ -1,10 +1,12 @@
 /** `jobferry import`: takes what is there already under management. */
 import { Command } from 'commander';
-import { importResource, plan, writeState } from '../../resources/index.js';
+import { type Address, importResource, withEndpoints, writeState } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
 import type { Finish } from '../program.js';
+import type { Report } from '../report.js';
+import { planned } from '../resources/planned.js';
 import { planData, planLines } from '../resources/render.js';
-import { inSession, type SessionOptions, withSession } from '../resources/session.js';
+import { inSession, type Session, type SessionOptions, withSession } from '../resources/session.js';
 
 export function importCommand(finish: Finish): Command {
   const command = new Command('import')
@@ -19,19 +21,29 @@ export function importCommand(finish: Finish): Command {
     )
     .action(async (file: string, address: string, id: string, options: SessionOptions) => {
       const report = await inSession(file, 'import', options, async (session) => {
-        const { desired, providers, backend, state, kept, signal } = session;
-        const wanted = desired.find((one) => one.address === address);
+        const { declared, providers, backend, state, kept, signal } = session;
+        const wanted = declared.find((one) => one.address === address);
         if (wanted === undefined)
           throw usageError(`${file} declares no ${address}. Declare it first, then import it.`);
+        await providers.open([wanted.provider]);
         const provider = providers.get(wanted.provider);
-        const next = await importResource(state, wanted, id, provider, desired, signal);
+        const imported = await importResource(state, wanted, id, provider, declared, signal);
+        const next = withEndpoints(imported, providers.endpoints());
         await writeState(backend, { ...next, serial: kept.serial + 1 });
-        const left = plan(next, desired, { targets: [wanted.address] });
-        return {
-          lines: [`${address} is managed here now.`, ...planLines(left, [])],
-          data: planData(left, []),
-        };
+        return leftToDo({ ...session, state: next }, wanted.address);
       });
       finish(report);
     });
+}
+
+/** It is imported by now: code or a secret that is not here keeps us only from saying what an apply would change. */
+async function leftToDo(session: Session, address: Address): Promise<Report> {
+  const done = `${address} is managed here now.`;
+  try {
+    const { plan } = await planned(session, { target: [address] });
+    return { lines: [done, ...planLines(plan, [])], data: planData(plan, []) };
+  } catch (failure) {
+    const reason = failure instanceof Error ? failure.message : String(failure);
+    return { lines: [done, `What apply would change cannot be told:\n${reason}`], data: { reason } };
+  }
 }

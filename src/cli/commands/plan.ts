@@ -1,12 +1,13 @@
 /** `jobferry plan`: what `apply` would do. */
 import { Command } from 'commander';
-import { hasChanges, plan, writeState } from '../../resources/index.js';
-import { EXIT } from '../exit-codes.js';
+import { hasChanges, writeState } from '../../resources/index.js';
+import { CHANGES, EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
+import { planned } from '../resources/planned.js';
 import { planData, planLines } from '../resources/render.js';
 import { savePlan } from '../resources/saved-plan.js';
 import { inSession, type SessionOptions, withSession } from '../resources/session.js';
-import { addTarget, type TargetsOption, targetsOf, withDetailedExitCode } from '../resources/targets.js';
+import { addTarget, type TargetsOption } from '../resources/targets.js';
 
 interface PlanOptions extends SessionOptions, TargetsOption {
   readonly out?: string;
@@ -25,17 +26,16 @@ export function planCommand(finish: Finish): Command {
     .option('--detailed-exitcode', '0: nothing to do, 1: an error, 2: changes');
   return withSession(command)
     .addHelpText('after', '\nExample:\n  $ jobferry plan jobferry.functions.yaml --out next.plan')
-    .action((file: string, options: PlanOptions) =>
-      withDetailedExitCode(options.detailedExitcode, finish, () =>
-        inSession(file, 'plan', options, async ({ state, kept, backend, desired, drifts }) => {
-          const targets = targetsOf(options);
-          // A plan is for one state, and a state that was never written is another one each time.
-          if (options.out !== undefined && kept.serial === 0) await writeState(backend, kept);
-          const made = plan(state, options.destroy ? [] : desired, targets);
-          if (options.out !== undefined) await savePlan(options.out, made, targets.targets ?? []);
-          const exitCode = options.detailedExitcode && hasChanges(made) ? 2 : EXIT.ok;
-          return { lines: planLines(made, drifts), data: planData(made, drifts), exitCode };
-        }),
-      ),
-    );
+    .action(async (file: string, options: PlanOptions) => {
+      const report = await inSession(file, 'plan', options, async (session) => {
+        const { kept, backend, drifts } = session;
+        const { plan } = await planned(session, options);
+        // A plan is for one state, and a state that was never written is another one each time.
+        if (options.out !== undefined && kept.serial === 0) await writeState(backend, kept);
+        if (options.out !== undefined) await savePlan(options.out, plan, options);
+        const exitCode = options.detailedExitcode && hasChanges(plan) ? CHANGES : EXIT.ok;
+        return { lines: planLines(plan, drifts), data: planData(plan, drifts), exitCode, ok: true };
+      });
+      finish(report);
+    });
 }

@@ -6,13 +6,13 @@ import {
   type ApplyResult,
   apply,
   hasChanges,
-  type Plan,
   type State,
   stateToJson,
   writeState,
 } from '../../resources/index.js';
 import { EXIT, exitCodeOf, usageError } from '../exit-codes.js';
 import type { Report } from '../report.js';
+import type { Planned } from './planned.js';
 import { planData, planLines } from './render.js';
 import type { Session } from './session.js';
 
@@ -37,30 +37,33 @@ export interface CarryOutOptions {
   readonly concurrency?: number;
 }
 
-export async function carryOut(session: Session, plan: Plan, options: CarryOutOptions): Promise<Report> {
+export async function carryOut(
+  session: Session,
+  planned: Planned,
+  options: CarryOutOptions,
+): Promise<Report> {
   const { drifts } = session;
+  const { plan } = planned;
   for (const line of planLines(plan, drifts)) console.error(line);
   if (!hasChanges(plan)) {
-    const state = await applyPlan(session, plan, options);
-    return { lines: [], data: { ...planData(plan, drifts), outputs: plain(state.state.outputs) } };
+    const { state } = await applyPlan(session, planned, options);
+    return { lines: [], data: { ...planData(plan, drifts), outputs: plain(state.outputs) } };
   }
   if (options.autoApprove !== true) await confirm();
-  const result = await applyPlan(session, plan, options);
+  const result = await applyPlan(session, planned, options);
   return report(result, session.signal.aborted);
 }
 
 async function applyPlan(
   session: Session,
-  plan: Plan,
+  { plan, inputs, state }: Planned,
   { concurrency }: CarryOutOptions,
 ): Promise<ApplyResult> {
-  const { desired, codes, secretValues, providers, backend, declarations, signal } = session;
+  const { providers, backend, declarations, signal } = session;
   const watch = new Watch();
   try {
-    return await apply(plan, await keepSeen(session), {
-      desired,
-      codes,
-      secretValues,
+    return await apply(plan, await keepSeen(session, state), {
+      ...inputs,
       provider: providers.get,
       save: (next) => writeState(backend, next),
       signal,
@@ -74,7 +77,7 @@ async function applyPlan(
 }
 
 /** What was found gone or changed is known from now on, also when there is nothing to do about it. */
-async function keepSeen({ backend, kept, state }: Session): Promise<State> {
+async function keepSeen({ backend, kept }: Session, state: State): Promise<State> {
   if (stateToJson(state) === stateToJson(kept)) return state;
   const seen = { ...state, serial: kept.serial + 1 };
   await writeState(backend, seen);

@@ -16,7 +16,6 @@ import {
 import { usageError } from '../exit-codes.js';
 import { DEFAULT_URL } from '../platform-check.js';
 import type { CliProvider, Env } from '../provider.js';
-
 import { PROVIDERS } from '../providers/index.js';
 import { bundleInputs } from './bundle-inputs.js';
 
@@ -27,16 +26,19 @@ const HANDLER = /\.[cm]?[jt]sx?$/;
 
 export class OpenProviders {
   readonly #byName = new Map<string, ResourceProvider>();
+  readonly #env: Env;
 
-  /** @throws {FaasError} CONFIG for a name nobody knows, or a variable that is missing */
-  static async open(names: Iterable<string>, env: Env): Promise<OpenProviders> {
-    const opened = new OpenProviders();
-    try {
-      for (const name of new Set(names)) opened.#byName.set(name, await openProvider(name, env));
-      return opened;
-    } catch (failure) {
-      await opened.close();
-      throw failure;
+  constructor(env: Env) {
+    this.#env = env;
+  }
+
+  /**
+   * Those that are not open yet.
+   * @throws {FaasError} CONFIG for a name nobody knows, or a variable that is missing
+   */
+  async open(names: Iterable<string>): Promise<void> {
+    for (const name of new Set(names)) {
+      if (!this.#byName.has(name)) this.#byName.set(name, await openProvider(name, this.#env));
     }
   }
 
@@ -45,6 +47,15 @@ export class OpenProviders {
     if (provider === undefined) throw unknown(name);
     return provider;
   };
+
+  /** Of those that are open and can be at several. */
+  endpoints(): Map<string, Endpoint> {
+    return new Map(
+      [...this.#byName].flatMap(([name, { endpoint }]) =>
+        endpoint === undefined ? [] : [[name, endpoint] as const],
+      ),
+    );
+  }
 
   async close(): Promise<void> {
     for (const provider of this.#byName.values()) await provider.close?.();

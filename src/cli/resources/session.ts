@@ -1,19 +1,15 @@
-/** What every command over declared functions does first: read the file, the state, the code and what is there. */
+/** What every command over declared functions does first: read the file, the state and what is there. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { loadModule, packageFiles } from '../../packaging/index.js';
+import { loadModule } from '../../packaging/index.js';
 import {
-  type Address,
-  type Code,
   checkSource,
   type Declarations,
   type Desired,
   type Drift,
-  type Endpoint,
+  describeFault,
   endpointFaults,
   openStateBackend,
-  readCodes,
-  readSecretValues,
   readSource,
   readState,
   refresh,
@@ -26,11 +22,13 @@ import {
   withMoves,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
-import { inputsOf, OpenProviders } from './providers.js';
+import { type Inputs, NO_INPUTS, readInputs } from './inputs.js';
+import { OpenProviders } from './providers.js';
 
 export interface SessionOptions {
   readonly state?: string;
   readonly breakLock?: string;
+  /** The providers have moved since, with all that they hold. */
   readonly newEndpoint?: boolean;
   /** False with --no-refresh. */
   readonly refresh?: boolean;
@@ -38,10 +36,12 @@ export interface SessionOptions {
 
 export interface Session {
   readonly source: Source;
+  /** Absolute paths of the file and of its state: no part of a folder's code. */
+  readonly own: readonly string[];
   readonly declarations: Declarations;
-  readonly desired: readonly Desired[];
-  readonly codes: ReadonlyMap<Address, Code>;
-  readonly secretValues: ReadonlyMap<Address, string>;
+  /** Tells what is meant, without hashes of code and values: those are in the inputs. */
+  readonly declared: readonly Desired[];
+  /** Those of the state are open. */
   readonly providers: OpenProviders;
   readonly backend: StateBackend;
   /** As it is kept. */
@@ -64,7 +64,7 @@ export function withSession(command: Command): Command {
 
 /**
  * Opens everything for the time of `work`, with the state locked. Ctrl-C aborts the signal: what was done is in the state.
- * @throws {FaasError} CONFIG that lists every fault of the file, or every reason why a function cannot run where it should
+ * @throws {FaasError} CONFIG that lists every fault of the file
  */
 export async function inSession<Result>(
   file: string,
@@ -83,22 +83,22 @@ export async function inSession<Result>(
     if (options.breakLock !== undefined) await backend.unlock(options.breakLock);
     return await withLock(backend, operation, async () => {
       const kept = await readState(backend);
-      const read = await readInputs(source, declarations, kept, options);
-      const names = [...read.desired, ...kept.resources.values()].map(({ provider }) => provider);
-      const providers = await OpenProviders.open(names, process.env);
+      const declared = desiredOf(declarations, kept);
+      const providers = new OpenProviders(process.env);
       try {
-        refuseImpossible(read.desired, providers);
-        const endpoints = endpointsOf(names, providers);
-        const faults = options.newEndpoint === true ? [] : endpointFaults(kept, endpoints);
-        if (faults.length > 0) throw usageError(faults.join('\n'));
+        await providers.open(providersIn(kept));
+        const moved = options.newEndpoint === true ? [] : endpointFaults(kept, providers.endpoints());
+        if (moved.length > 0) throw usageError(moved.join('\n'));
         const { signal } = interrupted;
         const fresh =
           options.refresh === false
             ? { state: kept, drifts: [] }
             : await refresh(kept, providers.get, signal);
-        const state = withEndpoints(withMoves(fresh.state, read.desired), endpoints);
+        const state = withEndpoints(withMoves(fresh.state, declared), providers.endpoints());
         const { drifts } = fresh;
-        return await work({ source, declarations, ...read, providers, backend, kept, state, drifts, signal });
+        const own = [source.path, resolve(placeOf(source, options))];
+        const read = { source, own, declarations, declared };
+        return await work({ ...read, providers, backend, kept, state, drifts, signal });
       } finally {
         await providers.close();
       }
@@ -109,27 +109,45 @@ export async function inSession<Result>(
   }
 }
 
+/**
+ * For who is going to send them: whoever only looks or deletes needs no code and no secret.
+ * @throws {FaasError} CONFIG that lists all that is missing, or every reason why a function cannot run where it should
+ */
+export async function inputsFor(session: Session): Promise<Inputs> {
+  const { source, own, declarations, kept, providers } = session;
+  const { codes, secretValues, codeFaults, secretFaults } = await readInputs(
+    declarations,
+    source.folder,
+    process.env,
+    own,
+  );
+  const faults = [...codeFaults, ...secretFaults];
+  if (faults.length > 0) throw usageError(faults.map((fault) => describeFault(source, fault)).join('\n'));
+  const desired = desiredOf(declarations, kept, { codes, secretValues });
+  await providers.open(desired.map(({ provider }) => provider));
+  refuseImpossible(desired, providers);
+  return { desired, codes, secretValues };
+}
+
 /** Where the state of a file is kept. */
 export function placeOf({ folder }: Source, { state }: SessionOptions): string {
-  return state ?? process.env['JOBFERRY_STATE'] ?? `${folder}/jobferry.state.json`;
+  return state ?? (process.env['JOBFERRY_STATE'] || `${folder}/jobferry.state.json`);
 }
 
-async function readInputs(source: Source, declarations: Declarations, state: State, options: SessionOptions) {
-  const own = [source.path, resolve(placeOf(source, options))];
-  const codes = await readCodes(declarations, source.folder, packageFiles, { own, inputsOf });
-  const secretValues = await readSecretValues(declarations, source.folder, process.env);
+function desiredOf(
+  declarations: Declarations,
+  { secret_key: secretKey }: State,
+  { codes, secretValues }: Pick<Inputs, 'codes' | 'secretValues'> = NO_INPUTS,
+): Desired[] {
   const codeSha256 = new Map([...codes].map(([address, { sha256 }]) => [address, sha256]));
-  const inputs = { codeSha256, secretValues, secretKey: state.secret_key };
-  return { codes, secretValues, desired: resolveDeclarations(declarations, inputs) };
+  return resolveDeclarations(declarations, { codeSha256, secretValues, secretKey });
 }
 
-function endpointsOf(names: readonly string[], providers: OpenProviders): Map<string, Endpoint> {
-  return new Map(
-    names.flatMap((name) => {
-      const { endpoint } = providers.get(name);
-      return endpoint === undefined ? [] : [[name, endpoint] as const];
-    }),
-  );
+function providersIn({ resources }: State): string[] {
+  return [...resources.values()].flatMap((one) => [
+    one.provider,
+    ...(one.type === 'secret' ? (one.deposed ?? []) : []).map(({ provider }) => provider),
+  ]);
 }
 
 /** Said before anything is made, and all of it at once. */

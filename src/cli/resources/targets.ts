@@ -1,8 +1,7 @@
-/** Options that several commands over declared functions share. */
-import type { Address, PlanOptions } from '../../resources/index.js';
-import { EXIT, usageError } from '../exit-codes.js';
-import type { Finish } from '../program.js';
-import type { Report } from '../report.js';
+/** The option `--target` of several commands over declared functions. */
+import type { Address, Declarations, PlanOptions } from '../../resources/index.js';
+import { usageError } from '../exit-codes.js';
+import type { Session } from './session.js';
 
 export interface TargetsOption {
   readonly target: readonly string[];
@@ -13,22 +12,28 @@ export function addTarget(text: string, all: readonly string[]): string[] {
   throw usageError(`--target ${JSON.stringify(text)}: use function.KEY or secret.KEY.`);
 }
 
-export function targetsOf({ target }: TargetsOption): PlanOptions {
-  return target.length === 0 ? {} : { targets: target as readonly Address[] };
+/** @throws {FaasError} CONFIG for a target that neither the file nor its state knows: doing nothing would look like done */
+export function targetsOf(
+  targets: readonly string[],
+  { declarations, state, drifts }: Pick<Session, 'declarations' | 'state' | 'drifts'>,
+): PlanOptions {
+  if (targets.length === 0) return {};
+  // What was found gone was known.
+  const gone = drifts.map(({ address }) => address);
+  const known = new Set<string>([...addressesOf(declarations), ...state.resources.keys(), ...gone]);
+  const unknown = targets.filter((target) => !known.has(target));
+  if (unknown.length > 0) {
+    const all = [...known].sort().join(', ') || 'nothing';
+    throw usageError(
+      `--target ${unknown.join(', ')} is not in the file and not in its state. There is ${all}.`,
+    );
+  }
+  return { targets: targets as readonly Address[] };
 }
 
-/** With --detailed-exitcode every error is exit code 1, so that 2 always means changes. */
-export async function withDetailedExitCode(
-  detailed: boolean | undefined,
-  finish: Finish,
-  work: () => Promise<Report>,
-): Promise<void> {
-  try {
-    finish(await work());
-  } catch (failure) {
-    if (detailed !== true) throw failure;
-    const message = failure instanceof Error ? failure.message : String(failure);
-    console.error(`jobferry: ${message}`);
-    finish({ lines: [], data: { error: { message } }, exitCode: EXIT.failed });
-  }
+function addressesOf({ functions, secrets }: Declarations): string[] {
+  return [
+    ...Object.keys(functions ?? {}).map((key) => `function.${key}`),
+    ...Object.keys(secrets ?? {}).map((key) => `secret.${key}`),
+  ];
 }
