@@ -72,7 +72,7 @@ describe('asynchronous calls', () => {
       const given = { 'X-Call-Id': 'chain-1', 'X-Callback-Url': back.url };
       const { status, headers } = await faas.call(`/async-function/${path}`, { body, headers: given });
       expect([status, headers.has('x-call-id')]).toEqual([202, false]);
-      return headers.get('x-invocation-id') ?? '';
+      return headers.get('x-faas-invocation-id') ?? '';
     };
     const ids = await Promise.all([send('env/one', ''), send('env/two?x=1', ''), send('cat', 'other')]);
     await eventually(() => back.told.length === 3, 'each is told of');
@@ -120,6 +120,18 @@ describe('asynchronous calls', () => {
     }
     const ends = await Promise.all(ids.map(statusOf));
     expect(ends.map(({ status, attempts }) => [status, attempts])).toEqual(ids.map(() => ['completed', 1]));
+  });
+
+  it('find the room of instances that come later', async () => {
+    await faas.deploy({ service: 'grows', envProcess: 'sleep 8', envVars: { max_inflight: '1' } });
+    await faas.ready('grows');
+    const replies = await Promise.all([1, 2].map(() => faas.call('/async-function/grows')));
+    const ids = replies.map(({ headers }) => headers.get('x-call-id') ?? '');
+    const running = async () =>
+      (await Promise.all(ids.map(statusOf))).filter(({ status }) => status === 'running').length;
+    await eventually(async () => (await running()) === 1, 'one runs');
+    await faas.system('POST', 'scale-function/grows', { replicas: 2 });
+    await eventually(async () => (await running()) === 2, 'both run', 6000);
   });
 
   it('wait for a function that cannot run to be put right, or for their deadline', async () => {

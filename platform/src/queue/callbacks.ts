@@ -112,7 +112,12 @@ export class Callbacks {
       if (tries < TRIES) return this.#pause(callback, tries);
     }
     this.#underWay.delete(invocationId);
-    store.delete(invocationId);
+    try {
+      store.delete(invocationId);
+    } catch (error) {
+      // It comes once more with the next platform, which does less harm than to end this one.
+      log('error', 'callback-not-forgotten', { invocationId, error: messageOf(error) });
+    }
   }
 
   #pause(callback: PendingCallback, tries: number): void {

@@ -19,6 +19,8 @@ import { Pauses } from './pauses.js';
 import { PendingLine } from './pending-line.js';
 
 const RETRY_MS = 100;
+/** Instances come and go without a word to the queue, and their room with them. */
+const LOOK_EVERY_MS = 1000;
 /** Before a claim: the line for slots is full, or the disk is. What was accepted keeps its turn. */
 const NOT_YET: ReadonlySet<ErrorCode> = new Set(['THROTTLED', 'INFRASTRUCTURE_ERROR']);
 
@@ -59,6 +61,7 @@ export class InvocationQueue {
   readonly #runningByLane: Record<Lane, number> = { process: 0, warm: 0 };
   readonly #ends: InvocationEnds;
   readonly #settling = new Set<Promise<unknown>>();
+  #clock: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   constructor(parts: QueueParts) {
@@ -82,6 +85,7 @@ export class InvocationQueue {
   /** Begins to run what waits. */
   start(): void {
     this.#pump();
+    this.#clock = setInterval(() => this.#pump(), LOOK_EVERY_MS).unref();
   }
 
   /**
@@ -160,6 +164,7 @@ export class InvocationQueue {
   /** Starts nothing more; those who wait for an end get the state as it is. */
   stop(): void {
     this.#isStopped = true;
+    clearInterval(this.#clock);
     this.#line.clear();
     this.#ends.stop();
   }

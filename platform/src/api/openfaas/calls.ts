@@ -109,7 +109,7 @@ function nameOf({ functionId }: Invocation, { web }: DoorParts): string {
 
 /** A call id of the caller's own is not told back, and may name other calls too. */
 function acceptedHeaders({ callId, isNamed, startTime }: ReadWebCall, invocationId: string): string[] {
-  const id = isNamed ? ['X-Invocation-Id', invocationId] : ['X-Call-Id', callId];
+  const id = isNamed ? ['X-Faas-Invocation-Id', invocationId] : ['X-Call-Id', callId];
   return [...id, 'X-Start-Time', startTime];
 }
 
