@@ -29,6 +29,27 @@ export const artifact = await packageOf(`${ENTRY}export const one = 1;\n`);
 export const otherArtifact = await packageOf(`${ENTRY}export const one = 2;\n`);
 export const foreignArtifact = await packageOf('export const one = 3;\n');
 
+/** Every request of a first deploy, in its order. */
+export const STEPS = [
+  'GET site',
+  'GET group',
+  'PUT group',
+  'GET storage',
+  'PUT storage',
+  'POST storage keys',
+  'GET container',
+  'PUT container',
+  'GET plan',
+  'PUT plan',
+  'PUT site',
+  'GET operation',
+  'POST settings',
+  'POST publish',
+  'GET deployment',
+  'POST keys',
+  'PATCH tags',
+];
+
 export const LOCATION = 'westeurope';
 
 export function executorFor(
