@@ -1,23 +1,41 @@
 /** Newline-delimited JSON: one job request a line in, one outcome a line out. */
-
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { FaasError } from '../core/errors.js';
 import type { ProducerItem } from '../runner/item.js';
 import type { Outcome } from '../runner/outcome.js';
+import { stoppable } from './stoppable.js';
 
 /**
  * Reads job requests such as `{"jobName":"square","input":7}` or `{"jobId":0,"input":7,"metadata":{"a":"1"}}`.
  * Empty lines are skipped. A line that is no JSON object becomes an item the runner answers with a failed
- * outcome; its error and `input` tell the line's number, so that nothing is lost and nothing stops.
+ * outcome; its error and `input` tell the line's number, so that nothing is lost and nothing stops. A runner that stops
+ * destroys the stream, so that one without an end, such as stdin, keeps no process alive.
+ * @throws what the stream fails with
  */
-export async function* fromNdjson(stream: Readable): AsyncGenerator<ProducerItem> {
-  let lineNumber = 0;
-  for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-    lineNumber += 1;
-    if (line.trim() === '') continue;
-    yield readLine(line, lineNumber);
+export function fromNdjson(stream: Readable): AsyncGenerator<ProducerItem> {
+  let lines: Interface | undefined;
+  // From the start: a stream that fails before anybody reads it must not end the process.
+  stream.on('error', () => lines?.close());
+  // Nor does one that is destroyed end its lines.
+  stream.once('close', () => lines?.close());
+
+  async function* items(): AsyncGenerator<ProducerItem> {
+    let lineNumber = 0;
+    if (!stream.destroyed) {
+      lines = createInterface({ input: stream, crlfDelay: Infinity });
+      for await (const line of lines) {
+        lineNumber += 1;
+        if (line.trim() !== '') yield readLine(line, lineNumber);
+      }
+    }
+    if (stream.errored !== null) throw stream.errored;
   }
+
+  return stoppable(items(), () => {
+    lines?.close();
+    stream.destroy();
+  });
 }
 
 function readLine(line: string, lineNumber: number): ProducerItem {
@@ -35,27 +53,33 @@ function badLine(lineNumber: number, fault: string): ProducerItem {
 }
 
 /**
- * A consumer that writes each outcome as one line, and waits while the stream is full.
+ * A consumer that writes each outcome as one line, and waits while the stream is full. Errors of the stream end here:
+ * they fail the outcomes that can no longer be written, not the process.
  * @throws {FaasError} UNAVAILABLE when the stream was closed, for example by `head`
  */
 export function toNdjson(stream: Writable): (outcome: Outcome) => Promise<void> | undefined {
+  let failure: unknown;
+  stream.on('error', (error) => {
+    failure = error;
+  });
   return (outcome) => {
-    if (stream.destroyed || stream.writableEnded) {
-      throw new FaasError({ code: 'UNAVAILABLE', executed: 'no', message: 'The output stream is closed.' });
-    }
+    if (failure !== undefined || stream.destroyed || stream.writableEnded) throw outputClosed(failure);
     if (stream.write(`${JSON.stringify(outcome, binaryAsBase64)}\n`)) return undefined;
     return new Promise((resolve, reject) => {
       const settle = (act: () => void) => {
-        stream.off('drain', onDrain);
-        stream.off('close', onClose);
+        stream.off('drain', onDrain).off('close', onClosed).off('error', onClosed);
         act();
       };
       const onDrain = () => settle(resolve);
-      const onClose = () => settle(() => reject(new Error('The output stream was closed.')));
-      stream.once('drain', onDrain);
-      stream.once('close', onClose);
+      const onClosed = (error?: unknown) => settle(() => reject(outputClosed(error)));
+      stream.once('drain', onDrain).once('close', onClosed).once('error', onClosed);
     });
   };
+}
+
+function outputClosed(cause: unknown): FaasError {
+  const message = 'The output stream is closed.';
+  return new FaasError({ code: 'UNAVAILABLE', executed: 'no', message, cause });
 }
 
 /** JSON has no bytes; `{ "base64": … }` keeps a Uint8Array from becoming an object of numbers. */

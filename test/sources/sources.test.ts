@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { PassThrough, Readable, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { defineJob, JobRunner, type Outcome, type ProducerItem } from '../../src/index.js';
@@ -26,6 +27,40 @@ describe('fromNdjson', () => {
   it('a last line without newline counts', async () => {
     const items = await Array.fromAsync(fromNdjson(Readable.from(['{"jobId":1,"input":null}'])));
     expect(items).toEqual([{ jobId: 1, input: null }]);
+  });
+
+  it('a runner that stops ends its wait for a line and lets go of the stream', async () => {
+    const stdin = new PassThrough();
+    const runner = JobRunner.builder().job(square).producer(fromNdjson(stdin)).build();
+    const run = runner.run();
+    stdin.write('{"jobId":0,"input":2}\n');
+    await delay(10);
+    void runner.stop();
+    expect(await run).toMatchObject({ ok: 1 });
+    expect(stdin.destroyed).toBe(true);
+  });
+
+  it.each([
+    ['before it is read', 20],
+    ['while it is read', 0],
+  ])('a stream that fails %s is a fault of the producer', async (_when, waitMs) => {
+    const source = fromNdjson(createReadStream('/nonexistent/requests.ndjson'));
+    await delay(waitMs);
+    const runner = JobRunner.builder().job(square).producer(source).build();
+    const errors: unknown[] = [];
+    runner.on('producerError', ({ error }) => errors.push(error));
+    await runner.run();
+    expect(errors).toMatchObject([{ code: 'ENOENT' }]);
+  });
+
+  it('a stream that was destroyed without an error is over', async () => {
+    const stream = new PassThrough();
+    const items = Array.fromAsync(fromNdjson(stream));
+    stream.write('{"jobId":0}\n');
+    await delay(5);
+    stream.destroy();
+    expect(await items).toEqual([{ jobId: 0 }]);
+    expect(await Array.fromAsync(fromNdjson(stream))).toEqual([]);
   });
 });
 
@@ -69,6 +104,30 @@ describe('toNdjson', () => {
       .run();
     expect(written).toHaveLength(3);
   });
+
+  it.each([1, 16_384])(
+    'a reader that goes away parks what is left and ends no process (%i)',
+    async (highWaterMark) => {
+      const broken = new Writable({
+        highWaterMark,
+        write: (_chunk, _encoding, done) =>
+          setTimeout(() => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })), 1),
+      });
+      const reasons: unknown[] = [];
+      const runner = JobRunner.builder()
+        .job(square)
+        .producer(Array.from({ length: 5 }, (_, n) => square.call(n)))
+        .consumer(async (outcome) => {
+          await delay(2);
+          await write(outcome as Outcome);
+        })
+        .build();
+      const write = toNdjson(broken);
+      runner.on('consumerError', ({ error }) => reasons.push(error));
+      await runner.run();
+      expect(reasons[0]).toMatchObject({ code: 'UNAVAILABLE', cause: { code: 'EPIPE' } });
+    },
+  );
 });
 
 describe('channel', () => {
@@ -87,6 +146,19 @@ describe('channel', () => {
     await expect(inbox.push(square.call(1))).rejects.toMatchObject({ code: 'CONFIG' });
   });
 
+  it('takes a flood that nobody waits for in linear time', async () => {
+    const inbox = channel<number>();
+    const count = 300_000;
+    for (let n = 0; n < count; n += 1) void inbox.push(n);
+    inbox.end();
+    const startMs = performance.now();
+    let sum = 0;
+    for await (const n of inbox) sum += n;
+    expect(sum).toBe((count * (count - 1)) / 2);
+    // A queue that moves all its items for each one takes more than 20 s.
+    expect(performance.now() - startMs).toBeLessThan(5000);
+  });
+
   it('stop() is heard while it waits; later pushes are refused, not lost', async () => {
     const inbox = channel<ProducerItem>();
     const runner = JobRunner.builder().job(square).producer(inbox).build();
@@ -95,6 +167,6 @@ describe('channel', () => {
     await delay(5);
     await runner.stop();
     expect(await run).toMatchObject({ ok: 1 });
-    await expect(inbox.push(square.call(1))).rejects.toMatchObject({ executed: 'no' });
+    await expect(inbox.push(square.call(1))).rejects.toMatchObject({ code: 'UNAVAILABLE', executed: 'no' });
   });
 });
