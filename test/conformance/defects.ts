@@ -301,6 +301,12 @@ export const DEFECTS: readonly Defect[] = [
     caughtBy: ['concurrency-01'],
   },
   {
+    name: 'counts the places of each version for itself',
+    rules: { placesOf: 'version' },
+    section: 'concurrency',
+    caughtBy: ['concurrency-06'],
+  },
+  {
     name: 'refuses for load without Retry-After',
     rules: {
       after: (reply, { path }) =>

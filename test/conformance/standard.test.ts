@@ -191,6 +191,12 @@ describe('openapi.yaml', () => {
     );
   });
 
+  it('has HEAD wherever it has GET', () => {
+    const withGet = Object.entries(openapi.paths).filter(([, item]) => 'get' in item);
+    expect(withGet.length).toBeGreaterThan(5);
+    for (const [path, item] of withGet) expect([path, 'head' in item]).toEqual([path, true]);
+  });
+
   it('declares every parameter of a path', () => {
     for (const [path, item] of Object.entries(openapi.paths)) {
       for (const [, name] of path.matchAll(/\{([a-z_]+)\}/g)) {

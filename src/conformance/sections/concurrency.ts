@@ -3,8 +3,17 @@
 import { ECHO, timed } from '../bootstraps.js';
 import type { Section } from '../case.js';
 import type { CaseContext } from '../context.js';
-import { CouldNotRun, check, checkErrorForm, checkResult, checkSame, describeReply } from '../expect.js';
+import {
+  CouldNotRun,
+  check,
+  checkErrorForm,
+  checkResult,
+  checkSame,
+  checkStatus,
+  describeReply,
+} from '../expect.js';
 import type { Reply } from '../http.js';
+import { packScript } from '../zip.js';
 
 async function atOnce(context: CaseContext, id: string, count: number): Promise<Reply[]> {
   return await Promise.all(
@@ -19,6 +28,13 @@ function checkRefusal(reply: Reply): void {
   check(/^\d+$/.test(retryAfter), 'Retry-After in whole seconds', retryAfter);
 }
 
+/** When a call of `timed` began and ended, in nanoseconds. */
+function spanOf(reply: Reply): number[] {
+  const span = checkResult(reply).toString().split(' ').map(Number);
+  if (span.some((time) => !(time > 1e18))) throw new CouldNotRun('functions have no date +%N');
+  return span;
+}
+
 export const concurrency: Section = {
   name: 'concurrency',
   alone: true,
@@ -30,8 +46,7 @@ export const concurrency: Section = {
       async run(context) {
         const id = await context.deploy(timed(0.25), { max_concurrency: 2 });
         const ran = (await atOnce(context, id, 5)).filter(({ status }) => status === 200);
-        const spans = ran.map((reply) => checkResult(reply).toString().split(' ').map(Number));
-        if (spans.flat().some((time) => !(time > 1e18))) throw new CouldNotRun('functions have no date +%N');
+        const spans = ran.map(spanOf);
         // The most that overlap is found at one of the beginnings.
         const most = Math.max(
           0,
@@ -100,6 +115,28 @@ export const concurrency: Section = {
           failed.length === 0,
           '100 times 200',
           `${failed.length} others: ${[...new Set(failed)].join(', ')}`,
+        );
+      },
+    },
+    {
+      id: 'concurrency-06',
+      cites: 'CON-1',
+      title: 'a running call keeps its place while its function is replaced',
+      async run(context) {
+        const id = await context.deploy(timed(1.5), { max_concurrency: 1 });
+        const first = context.invoke(id, '');
+        const isRunning = await context.eventually(1000, async () => (await context.invocations(id)) === 1);
+        const query = { query: '?replace=true' };
+        checkStatus(await context.put(id, packScript(timed(0)), { max_concurrency: 1 }, query), 200);
+        const second = await context.invoke(id, '');
+        const [, ended = 0] = spanOf(await first);
+        if (!isRunning) throw new CouldNotRun('the first call was not counted within a second');
+        if (second.status === 429) return;
+        const [began = 0] = spanOf(second);
+        check(
+          began >= ended,
+          'the second call to begin after the end of the first',
+          `${ended - began} ns before`,
         );
       },
     },

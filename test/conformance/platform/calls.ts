@@ -203,7 +203,11 @@ async function takePlace(
   signal: AbortSignal,
 ): Promise<boolean> {
   const endsAt = performance.now() + patienceMs;
-  const taken = (): number => target.running + (lost.get(target.version.folder) ?? 0);
+  const taken = (): number => {
+    const { folder } = target.version;
+    const running = rules.placesOf === 'version' ? (usesOf.get(folder) ?? 0) : target.running;
+    return running + (lost.get(folder) ?? 0);
+  };
   while (taken() >= rules.concurrency(target.version.config)) {
     const leftMs = endsAt - performance.now();
     if (leftMs <= 0 || signal.aborted) return false;

@@ -74,6 +74,8 @@ export interface Rules {
   readonly judge: (ending: Ending) => Outcome;
   readonly concurrency: (config: Config) => number;
   readonly killsForGoneCaller: boolean;
+  /** Whose calls `max_concurrency` counts: those of the function, or of each of its versions. */
+  readonly placesOf: 'function' | 'version';
   /** Does a call that ended so keep its place in its version for ever? */
   readonly keepsPlace: (outcome: Outcome) => boolean;
   readonly warm: (runJob: () => Promise<unknown>) => Promise<number>;
@@ -138,6 +140,7 @@ export const CORRECT: Omit<Rules, 'life'> = {
   judge: judgeStrictly,
   concurrency: (config) => config.max_concurrency,
   killsForGoneCaller: true,
+  placesOf: 'function',
   keepsPlace: () => false,
   warm: async () => 0,
   checksHost: true,

@@ -21,7 +21,7 @@ export interface Run {
 }
 
 const MAX_STDOUT = 32 * 1024 * 1024;
-export const CANCELLED = failure(503, 'UNAVAILABLE', 'the caller has gone', 'yes');
+export const CANCELLED = failure(409, 'CANCELLED', 'the caller has gone', 'yes');
 
 export function failure(
   status: number,
