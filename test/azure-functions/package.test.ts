@@ -100,6 +100,7 @@ describe('a package for Azure', () => {
       'host.json',
       'index.mjs',
       'job/function.json',
+      'jobferry-azure-functions.json',
       'package.json',
     ]);
     const host = JSON.parse(String(await zip.file('host.json')?.async('string'))) as Host;

@@ -4,6 +4,7 @@ import {
   AzureFunctionExecutor,
   type AzureFunctionExecutorOptions,
 } from '../../src/executors/azure-functions/index.js';
+import { ENTRY_MARK } from '../../src/executors/azure-functions/package-entry.js';
 import { packageFiles } from '../../src/packaging/zip.js';
 import {
   type FakeAzure,
@@ -16,18 +17,17 @@ import {
 export { callOf, failureOf } from '../aws-lambda/setup.js';
 
 /** The fake runs jobs in its own process: what counts about a package is that a host would start it. */
-function packageOf(code: string) {
+function packageOf(code: string, entry = true) {
   return packageFiles([
+    ...(entry ? [{ path: ENTRY_MARK, bytes: '{"entry":1}\n' }] : []),
     { path: 'host.json', bytes: '{"version":"2.0"}\n' },
     { path: 'job/function.json', bytes: '{"bindings":[]}\n' },
     { path: 'index.mjs', bytes: code },
   ]);
 }
-/** What the bundle of an entry has in it. */
-const ENTRY = `const ping = 'x-faas-warm';\n`;
-export const artifact = await packageOf(`${ENTRY}export const one = 1;\n`);
-export const otherArtifact = await packageOf(`${ENTRY}export const one = 2;\n`);
-export const foreignArtifact = await packageOf('export const one = 3;\n');
+export const artifact = await packageOf('export const one = 1;\n');
+export const otherArtifact = await packageOf('export const one = 2;\n');
+export const foreignArtifact = await packageOf('export const one = 3;\n', false);
 
 /** Every request of a first deploy, in its order. */
 export const STEPS = [

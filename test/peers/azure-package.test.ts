@@ -60,5 +60,5 @@ it('is uploaded under its hash, read by the host without a login, and by nobody 
   expect(it.fake.writes()).toHaveLength(before);
   await it.executor.deployJob(1, otherArtifact);
   expect(it.site(1).zip?.equals(otherArtifact.bytes)).toBe(true);
-  expect(it.fake.writes().slice(before)).toEqual(['PUT settings', 'POST sync', 'PATCH tags']);
+  expect(it.fake.writes().slice(before)).toEqual(['PATCH tags', 'PUT settings', 'POST sync', 'PATCH tags']);
 });

@@ -102,11 +102,6 @@ export function appSpec(
   checkLabels(labels, check);
   check.size(artifact, limits.maxArtifactBytes);
   checkPackage(artifact, check);
-  if (keepWarm > 0 && !hasEntry)
-    check.refuse(
-      'UNSUPPORTED',
-      'its package has no entry of jobferry, so `keepWarm` would start code that nobody can ask whether it is ready. Package it for the target azure-functions',
-    );
   return {
     jobId,
     appName,

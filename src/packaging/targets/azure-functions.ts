@@ -49,5 +49,7 @@ export const azureFunctions: PackageTarget = {
     { path: 'host.json', bytes: `${JSON.stringify(HOST, null, 2)}\n` },
     { path: 'job/function.json', bytes: `${JSON.stringify(FUNCTION, null, 2)}\n` },
     { path: 'package.json', bytes: '{"name":"job","version":"1.0.0","private":true}\n' },
+    // Tells the executor that this package knows warm pings.
+    { path: 'jobferry-azure-functions.json', bytes: '{"entry":1}\n' },
   ],
 };
