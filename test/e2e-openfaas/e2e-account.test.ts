@@ -238,7 +238,11 @@ describe('the runtimes', () => {
       return { name, title, templates, hardware, endOfLife: endOfLife?.date, aliases };
     });
     expect(brief).toEqual(
-      DECLARED.map(({ version: _, endOfLife, aliases, ...rest }) => ({ ...rest, endOfLife, aliases })),
+      DECLARED.filter(({ name }) => name !== 'node').map(({ version: _, endOfLife, aliases, ...rest }) => ({
+        ...rest,
+        endOfLife,
+        aliases,
+      })),
     );
   });
 

@@ -8,9 +8,11 @@ import type { DeployJournal } from '../shared/deploy-journal.js';
 import { type Fields, isObject, parseJson, textOf } from '../shared/json.js';
 import { type Api, type ApiRequest, isDoubtful } from './api.js';
 import { readListedLogs } from './e2e-logs.js';
+import { platformSecrets } from './e2e-secrets.js';
 import { type E2eSpec, e2eSpec } from './e2e-spec.js';
 import { readMarks, textsOf } from './marks.js';
 import { type DeployStep, type E2eOpenFaasFunctionConfig, PROVIDER } from './options.js';
+import { OwnNamespace } from './own-namespace.js';
 import {
   type DeployPlan,
   given,
@@ -30,12 +32,14 @@ export class E2ePlatformProfile implements Profile {
   readonly secrets: Secrets;
   readonly #settings: Settings;
   readonly #api: Api;
+  readonly #own: OwnNamespace;
   /** Name -> id, as the list had it. */
   readonly #ids = new Map<string, string>();
 
   constructor(settings: Settings, api: Api) {
     this.#settings = settings;
     this.#api = api;
+    this.#own = new OwnNamespace(settings.namespace);
     this.secrets = platformSecrets(api, settings.namespace);
   }
 
@@ -56,7 +60,7 @@ export class E2ePlatformProfile implements Profile {
       if (found !== undefined) return found;
       this.#ids.delete(functionName);
     }
-    const listed = (await this.list(scope)).find(({ name }) => name === functionName);
+    const listed = this.#own.find(await this.#listAll(scope), functionName);
     if (listed === undefined) return undefined;
     this.#ids.set(functionName, listed.id);
     // A list need not hold all that the function itself says.
@@ -64,15 +68,17 @@ export class E2ePlatformProfile implements Profile {
   }
 
   async list(scope: CallScope): Promise<RemoteFunction[]> {
-    const { namespace } = this.#settings;
+    return this.#own.within(await this.#listAll(scope));
+  }
+
+  /** Of every namespace. */
+  async #listAll(scope: CallScope): Promise<RemoteFunction[]> {
     const listed = await this.#json(
       { method: 'GET', path: '/functions', what: 'the list of functions' },
       scope,
     );
     const list = isObject(listed) ? (listed['functions'] ?? listed['data']) : listed;
-    return (Array.isArray(list) ? list.filter(isObject) : [])
-      .map(functionOf)
-      .filter((one) => namespace === undefined || one.namespace === undefined || one.namespace === namespace);
+    return (Array.isArray(list) ? list.filter(isObject) : []).map(functionOf);
   }
 
   async remove(functionName: string, scope: CallScope): Promise<void> {
@@ -121,15 +127,17 @@ export class E2ePlatformProfile implements Profile {
       ...codeGroup(spec),
       config: configGroup(spec),
       ...environmentGroup(spec),
-      ...metadataGroup(spec),
+      ...metadataGroup(spec, this.#own.mark()),
     };
     try {
       const made = await this.#json({ method: 'POST', path: '/functions', body, what: functionName }, scope);
       const id = isObject(made) ? textOf(made['id']) : undefined;
       if (id !== undefined) this.#ids.set(functionName, id);
+      if (namespace === undefined && isObject(made)) this.#own.learn(textOf(made['namespace']));
     } catch (failure) {
       // Its answer was lost, or someone else was first: the list knows. A create is never sent again blindly.
       const isThere = FaasError.is(failure) && failure.code === 'CONFLICT';
+      if (isThere && namespace === undefined) await this.#learnFrom(functionName, scope);
       const found = isThere || isDoubtful(failure) ? await this.read(functionName, scope) : undefined;
       if (found === undefined) throw failure;
       if (found.digest !== spec.digest) return this.#update(spec, found, journal, scope);
@@ -137,13 +145,20 @@ export class E2ePlatformProfile implements Profile {
     journal.written('create');
   }
 
+  /** A name that cannot be had without a namespace is taken in the account's own. */
+  async #learnFrom(functionName: string, scope: CallScope): Promise<void> {
+    const [taken, another] = (await this.#listAll(scope)).filter(({ name }) => name === functionName);
+    if (another === undefined) this.#own.learn(taken?.namespace);
+  }
+
   /** Marks go last, with the metadata: until they are there, another deploy writes again what differs. */
   async #update(
     spec: E2eSpec,
-    { id, fields = {}, sha256 }: RemoteFunction,
+    current: RemoteFunction,
     journal: DeployJournal<DeployStep>,
     scope: CallScope,
   ): Promise<void> {
+    const { id, fields = {}, sha256 } = current;
     refuseReplacement(spec, fields);
     journal.begin('update');
     const put = async (group: string, body: object) => {
@@ -162,7 +177,7 @@ export class E2ePlatformProfile implements Profile {
     if (Object.entries(config).some(([name, value]) => now[name] !== value)) await put('config', config);
     const environment = environmentGroup(spec);
     if (!isDeepStrictEqual(environmentOf(fields), environment)) await put('environment', environment);
-    await put('metadata', metadataGroup(spec));
+    await put('metadata', metadataGroup(spec, this.#own.mark(current)));
   }
 
   async #put(path: string, body: object, what: string, scope: CallScope): Promise<void> {
@@ -225,9 +240,12 @@ function configGroup({ memoryMb, timeoutSecs, minReplicas, maxReplicas, hardware
 
 const environmentGroup = ({ environment, secrets }: E2eSpec) => ({ environment, secrets });
 
-const metadataGroup = ({ labels, annotations, marks }: E2eSpec) => ({
+const metadataGroup = (
+  { labels, annotations, marks }: E2eSpec,
+  namespaceMark: Readonly<Record<string, string>>,
+) => ({
   labels,
-  annotations: { ...annotations, ...marks },
+  annotations: { ...annotations, ...marks, ...namespaceMark },
 });
 
 /** As it is now, in the form of a request: secrets are a set. */
@@ -249,50 +267,5 @@ function refuseReplacement({ functionName, runtime, template, hardware }: E2eSpe
     if (now === undefined || now === null || now === wanted) continue;
     const message = `\`e2e.${field}\` of ${functionName} is ${String(now)} and cannot become ${String(wanted)}: undeploy it first.`;
     throw new FaasError({ code: 'CONFIG', executed: 'no', provider: PROVIDER, functionName, message });
-  }
-}
-
-function platformSecrets(api: Api, namespace: string | undefined): Secrets {
-  const path = (name: string) => `/secrets/${encodeURIComponent(name)}`;
-  return {
-    async put(name, value, scope) {
-      const what = `the secret ${name}`;
-      const body = { name, value: textValue(name, value), ...(namespace !== undefined && { namespace }) };
-      const made = await api.send({ method: 'POST', path: '/secrets', body, what }, scope, [409]);
-      if (made.status === 409) await api.send({ method: 'PUT', path: path(name), body, what }, scope);
-    },
-    async list(scope) {
-      const request = {
-        method: 'GET',
-        path: '/secrets',
-        query: { namespace },
-        what: 'the list of secrets',
-      } as const;
-      const reply = await api.send(request, scope);
-      const value = parseJson(reply.body);
-      const list = isObject(value) ? value['secrets'] : value;
-      return (Array.isArray(list) ? list : []).map((one: unknown) =>
-        String(isObject(one) ? one['name'] : one),
-      );
-    },
-    async delete(name, scope) {
-      const request = {
-        method: 'DELETE',
-        path: path(name),
-        query: { namespace },
-        what: `the secret ${name}`,
-      } as const;
-      await api.send(request, scope, [404]);
-    },
-  };
-}
-
-function textValue(name: string, value: string | Uint8Array): string {
-  if (typeof value === 'string') return value;
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(value);
-  } catch {
-    const message = `The secret ${name} is no text, and E2E keeps nothing else. Encode it first.`;
-    throw new FaasError({ code: 'UNSUPPORTED', executed: 'no', provider: PROVIDER, message });
   }
 }

@@ -25,6 +25,8 @@ export class S3Backend implements StateBackend {
   readonly #options: S3BackendOptions;
   /** The ETag of what was read or written last. */
   #etag: string | undefined;
+  /** What was sent last without hearing that it arrived. */
+  #doubtful: string | undefined;
   #client: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
 
   constructor(options: S3BackendOptions) {
@@ -41,17 +43,19 @@ export class S3Backend implements StateBackend {
   async write(text: string): Promise<void> {
     const { key } = this.#options;
     const before = await this.#get(key);
-    if (before?.etag !== this.#etag) throw stateMoved(this.name);
+    const isOurs = before !== undefined && before.text === this.#doubtful;
+    if (before?.etag !== this.#etag && !isOurs) throw stateMoved(this.name);
     if (before !== undefined) await this.#put(`${key}.backup`, before.text);
-    try {
-      this.#etag = await this.#put(
-        key,
-        text,
-        before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before.etag },
-      );
-    } catch (failure) {
-      throw isRefused(failure) ? stateMoved(this.name) : failure;
-    }
+    const condition = before === undefined ? { IfNoneMatch: '*' } : { IfMatch: before.etag };
+    this.#doubtful = text;
+    this.#etag = await this.#put(key, text, condition).catch(async (failure: unknown) => {
+      if (!isRefused(failure)) throw failure;
+      // The client sends again when an answer is lost: then it is our own write that stands in the way.
+      const there = await this.#get(key);
+      if (there?.text !== text) throw stateMoved(this.name);
+      return there.etag;
+    });
+    this.#doubtful = undefined;
   }
 
   async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {
@@ -60,10 +64,12 @@ export class S3Backend implements StateBackend {
         await this.#put(`${this.#options.key}.lock`, JSON.stringify(lock), { IfNoneMatch: '*' });
         return undefined;
       } catch (failure) {
+        const holder = await this.#holder();
+        // Its answer was lost: nobody else knows the id.
+        if (holder?.id === lock.id) return undefined;
         if (!isRefused(failure)) throw failure;
+        if (holder !== undefined) return holder;
       }
-      const holder = await this.#holder();
-      if (holder !== undefined) return holder;
     }
   }
 
