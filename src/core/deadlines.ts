@@ -105,5 +105,10 @@ function forget(list: ExpiryList): void {
   if (lists.get(list.timeoutMs) !== list) return;
   lists.delete(list.timeoutMs);
   emptyLists -= 1;
-  if (list.timer !== null) clearTimeout(list.timer);
+  if (list.timer !== null) clearUnreferenced(list.timer);
+}
+
+/** Clears a timer that may be unreferenced: of such ones Node keeps a record, for each duration, until they are due. */
+export function clearUnreferenced(timer: NodeJS.Timeout): void {
+  clearTimeout(timer.ref());
 }

@@ -1,5 +1,5 @@
 /** The one implementation of CallContext: cancellation and deadline of a call, nested where layers need it. */
-import { Expiring, MAX_TIMER_MS } from './deadlines.js';
+import { clearUnreferenced, Expiring, MAX_TIMER_MS } from './deadlines.js';
 import { FaasError } from './errors.js';
 import type { CallContext } from './executor.js';
 import { warnOf } from './warning.js';
@@ -145,14 +145,15 @@ class ManualScope extends CallScope {
 
   override arm(timeoutMs: number): void {
     if (timeoutMs === Infinity) return;
-    clearTimeout(this.#timer);
+    this.disarm();
     const laterMs = timeoutMs - MAX_TIMER_MS;
     const onTime = () => (laterMs > 0 ? this.arm(laterMs) : this.onDeadline());
     this.#timer = setTimeout(onTime, Math.min(timeoutMs, MAX_TIMER_MS)).unref();
   }
 
   override disarm(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearUnreferenced(this.#timer);
+    this.#timer = undefined;
   }
 
   override cancel(reason: FaasError): boolean {

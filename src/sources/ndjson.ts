@@ -15,15 +15,15 @@ import { stoppable } from './stoppable.js';
  */
 export function fromNdjson(stream: Readable): AsyncGenerator<ProducerItem> {
   let lines: Interface | undefined;
-  // From the start: a stream that fails before anybody reads it must not end the process.
-  stream.on('error', () => lines?.close());
-  // Nor does one that is destroyed end its lines.
+  // A stream may fail before anybody reads it, or after: neither must end the process.
+  stream.on('error', ignore);
+  // A stream that is destroyed would leave the wait for its next line as it is.
   stream.once('close', () => lines?.close());
 
   async function* items(): AsyncGenerator<ProducerItem> {
     let lineNumber = 0;
     if (!stream.destroyed) {
-      lines = createInterface({ input: stream, crlfDelay: Infinity });
+      lines = createInterface({ input: stream, crlfDelay: Infinity }).on('error', ignore);
       for await (const line of lines) {
         lineNumber += 1;
         if (line.trim() !== '') yield readLine(line, lineNumber);
@@ -37,6 +37,8 @@ export function fromNdjson(stream: Readable): AsyncGenerator<ProducerItem> {
     stream.destroy();
   });
 }
+
+function ignore(): void {}
 
 function readLine(line: string, lineNumber: number): ProducerItem {
   try {
