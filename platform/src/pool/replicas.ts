@@ -138,8 +138,8 @@ export class Replicas<R extends Replica> {
       this.#wake();
     };
     signal.addEventListener('abort', abandon, { once: true });
-    const begun = signal.aborted ? Promise.reject(signal.reason) : work(replica);
-    begun.then(
+    if (signal.aborted) abandon();
+    work(replica).then(
       (answer) => {
         onOver();
         resolve(answer);

@@ -8,7 +8,7 @@ import {
   validateHeaderValue,
 } from 'node:http';
 
-import { messageOf, PlatformError } from '../domain/errors.js';
+import { messageOf, PlatformError, systemCode } from '../domain/errors.js';
 import {
   endToEnd,
   type RawHeaders,
@@ -44,7 +44,10 @@ export function exchange(
     signal,
   });
   signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  outgoing.on('error', reject);
+  outgoing.on('error', (error) => {
+    const isHttp = !systemCode(error)?.startsWith('HPE_');
+    reject(isHttp ? error : unusable(`it is no HTTP (${error.message})`));
+  });
   // Node would close the connection and say nothing.
   outgoing.on('upgrade', ({ statusCode = 101 }, socket) => {
     reject(unusable(`the status ${statusCode} is no answer`));
