@@ -25,13 +25,13 @@ export interface CodeOptions {
 
 /** @throws {FaasError} CONFIG that names the function and its file */
 export async function readCodes(
-  { functions = {}, provider = DEFAULT_PROVIDER }: Declarations,
+  { functions, provider = DEFAULT_PROVIDER }: Declarations,
   folder: string,
   pack: PackFiles,
   options: CodeOptions = {},
 ): Promise<Map<Address, Code>> {
   const codes = new Map<Address, Code>();
-  for (const [key, declaration] of Object.entries(functions)) {
+  for (const [key, declaration] of Object.entries(functions ?? {})) {
     const address: Address = `function.${key}`;
     const code = await readCode({ provider, ...declaration }, folder, pack, options).catch(
       (cause: unknown) => {
@@ -95,12 +95,12 @@ function fromFiles(
 
 /** @throws {FaasError} CONFIG that names the secret and the variable or file; never a value */
 export async function readSecretValues(
-  { secrets = {} }: Declarations,
+  { secrets }: Declarations,
   folder: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Map<Address, string>> {
   const values = new Map<Address, string>();
-  for (const [key, declaration] of Object.entries(secrets)) {
+  for (const [key, declaration] of Object.entries(secrets ?? {})) {
     values.set(`secret.${key}`, await readValue(`secret.${key}`, declaration, folder, env));
   }
   return values;

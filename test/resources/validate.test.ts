@@ -2,17 +2,22 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packageFiles } from '../../src/packaging/index.js';
 import {
   checkSource,
   describeFault,
   RUNTIMES,
+  readCodes,
+  readSecretValues,
   readSource,
+  resolveDeclarations,
   runtimesFor,
   validate,
 } from '../../src/resources/index.js';
 
 const TODAY = new Date('2026-01-01');
 const good = { runtime: 'python3.11', code_inline: 'x' };
+const GPU_OR_NONE = { hardware_type: 'gpu', min_scale: 0, max_scale: 1 };
 const faultsOf = (fields: object) =>
   validate({ functions: { resize: { ...good, ...fields } } }, TODAY)
     .filter(({ severity }) => severity === 'error')
@@ -30,6 +35,14 @@ describe('a good file', () => {
     ['a gpu', { runtime: 'pytorch2.1.2', config: { hardware_type: 'gpu', replicas: 1 } }],
     ['.NET by its alias', { runtime: 'dotnet7.0' }],
     ['a name of three', { name: 'a1b' }],
+    [
+      'a gpu that may be idle',
+      { runtime: 'custom', code_inline: undefined, image: 'x', config: GPU_OR_NONE },
+    ],
+    [
+      'what YAML has when a field is left empty',
+      { environment: null, labels: null, secrets: null, config: null },
+    ],
   ])('has no fault: %s', (_, fields) => expect(faultsOf(fields)).toEqual([]));
 
   it.each(
@@ -117,6 +130,27 @@ describe('a fault', () => {
     ['the name of a secret', { secrets: ['db password'] }, 'secrets.0: "db password" is no name of a secret'],
     ['a namespace with a dot', { namespace: 'a.b' }, 'a namespace has no dots'],
     ['a job id', { job_id: -1 }, 'job_id: is no job id'],
+    ['a runtime, and no code', { runtime: 'cobol85', code_inline: undefined }, 'has no code'],
+    [
+      'a runtime, and the template',
+      { runtime: 'cobol85', template: 'express' },
+      'template: "express" is no template of any runtime',
+    ],
+    [
+      'a runtime, and two sources of code',
+      { runtime: 'cobol85', code_path: 'x' },
+      'code_inline: stands beside `code_path`',
+    ],
+    [
+      'a scale of gpus',
+      { runtime: 'pytorch2.1.2', config: { hardware_type: 'gpu', min_scale: 3, max_scale: 50 } },
+      'config.max_scale: is more than 1 on gpu. Use 1.',
+    ],
+    [
+      'a scale of gpus without an end',
+      { runtime: 'pytorch2.1.2', config: { hardware_type: 'gpu', min_scale: 0 } },
+      'config.min_scale: goes up to a `max_scale` of 5 by default, and to 1 on gpu. Add `max_scale: 1`.',
+    ],
   ])('of %s says what, where and what to do', (_, fields, expected) => {
     expect(faultsOf(fields).join('\n')).toContain(expected);
   });
@@ -146,6 +180,56 @@ describe('a fault', () => {
     expect(validate({ functions }, TODAY)).toMatchObject([{ path: ['functions', 'two', 'job_id'] }]);
     const apart = { ...functions, two: { ...functions.two, provider: 'aws-lambda' } };
     expect(validate({ functions: apart }, TODAY)).toEqual([]);
+  });
+
+  it('of two functions with one job id is found, also when one of them names the default provider', () => {
+    const functions = { one: { ...good, job_id: 7 }, two: { ...good, job_id: 7, provider: 'custom-http' } };
+    expect(validate({ functions }, TODAY)).toMatchObject([{ path: ['functions', 'two', 'job_id'] }]);
+    const namesakes = { one: good, two: { ...good, name: 'one', provider: 'custom-http' } };
+    expect(validate({ functions: namesakes }, TODAY)).toMatchObject([{ path: ['functions', 'two'] }]);
+  });
+
+  it.each([
+    [
+      'function.one.invoke_ur',
+      'a function has no `invoke_ur` that could be an output',
+      'Did you mean `invoke_url`?',
+    ],
+    [
+      'function.one.config',
+      'a function has no `config` that could be an output',
+      'Use one of id, invoke_url,',
+    ],
+    ['secret.key.value_hash', 'a secret has no `value_hash` that could be an output', 'Use one of id, name,'],
+    [
+      'function.toString.id',
+      '"function.toString.id" names nothing of this file',
+      'Use function.KEY.ATTRIBUTE',
+    ],
+  ])('of the output %s is found', (reference, message, fix) => {
+    const file = {
+      functions: { one: good },
+      secrets: { key: { value_env: 'X' } },
+      outputs: { it: reference },
+    };
+    expect(validate(file, TODAY)).toMatchObject([
+      { path: ['outputs', 'it'], message, fix: expect.stringContaining(fix) },
+    ]);
+  });
+
+  it('of a file that holds itself is no crash, and names the place', () => {
+    const environment: Record<string, unknown> = {};
+    environment['A'] = environment;
+    expect(validate({ functions: { one: { ...good, environment } } }, TODAY)).toEqual([
+      expect.objectContaining({
+        path: ['functions', 'one', 'environment', 'A'],
+        message: 'refers to itself',
+      }),
+    ]);
+    // Said twice is not said of itself.
+    const shared = { A: 'x' };
+    const twice = { one: { ...good, environment: shared }, two: { ...good, environment: shared } };
+    expect(validate({ functions: twice }, TODAY)).toEqual([]);
   });
 
   it.each([[[]], ['text'], [null], [7]])('of a file that is %j is no crash', (value) => {
@@ -195,6 +279,27 @@ describe('a file', () => {
     expect(fault === undefined ? '' : describeFault(source, fault)).toMatch(
       /all\.json:3: functions\.resize has no code/,
     );
+  });
+
+  it('left empty here and there resolves as if that were left out', async () => {
+    const text = 'functions:\n  one:\n    runtime: python3.11\n    code_inline: x\n';
+    const empty = `${text}    environment:\n    labels:\n    secrets:\n    config:\nsecrets:\noutputs:\n`;
+    const inputs = { codeSha256: new Map(), secretValues: new Map(), secretKey: 'key' };
+    const [full, part] = [await read('full.yaml', text), await read('part.yaml', empty)];
+    const { declarations } = checkSource(part, TODAY);
+    expect(resolveDeclarations(declarations, inputs)).toEqual(
+      resolveDeclarations(checkSource(full, TODAY).declarations, inputs),
+    );
+    expect((await readCodes(declarations, folder, packageFiles)).size).toBe(1);
+    expect((await readSecretValues(declarations, folder, {})).size).toBe(0);
+    const { declarations: none } = checkSource(await read('nothing.yaml', 'functions:\n'), TODAY);
+    expect(resolveDeclarations(none, inputs)).toEqual([]);
+    expect((await readCodes(none, folder, packageFiles)).size).toBe(0);
+  });
+
+  it('that is empty is said to be', async () => {
+    const source = await read('empty.yaml', '');
+    expect(() => checkSource(source)).toThrow('the file is empty. Declare functions, secrets, outputs.');
   });
 
   it('that is no YAML is refused with the line', async () => {

@@ -4,6 +4,7 @@ import { loadModule } from '../../packaging/index.js';
 import { describeFault, readSource, validate } from '../../resources/index.js';
 import { EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
+import { faultsBeside } from '../resources/file-faults.js';
 
 export function validateCommand(finish: Finish): Command {
   return new Command('validate')
@@ -12,7 +13,10 @@ export function validateCommand(finish: Finish): Command {
     .addHelpText('after', '\nExample:\n  $ jobferry validate jobferry.functions.yaml')
     .action(async (file: string) => {
       const source = await readSource(file, loadModule);
-      const faults = validate(source.value);
+      const beside = await faultsBeside(source.value, source.folder, process.env);
+      const faults = [...validate(source.value), ...beside]
+        .map((fault) => ({ severity: 'error', ...fault, line: source.line(fault.path) }) as const)
+        .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
       const errors = faults.filter(({ severity }) => severity !== 'warning').length;
       const lines = faults.map((fault) => `${fault.severity}: ${describeFault(source, fault)}`);
       finish({
@@ -20,7 +24,7 @@ export function validateCommand(finish: Finish): Command {
           ...lines,
           errors === 0 ? `${source.path} is good.` : `${errors} ${errors === 1 ? 'fault' : 'faults'}.`,
         ],
-        data: { faults: faults.map((fault) => ({ ...fault, line: source.line(fault.path) })) },
+        data: { faults },
         exitCode: errors === 0 ? EXIT.ok : EXIT.failed,
       });
     });

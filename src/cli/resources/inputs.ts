@@ -62,10 +62,11 @@ function addAll<Value>(all: Map<Address, Value>, some: ReadonlyMap<Address, Valu
 
 function codeFault(key: string, { code_archive: archive }: FunctionDeclaration, failure: unknown): Fault {
   const cause = failure instanceof Error && failure.cause instanceof Error ? failure.cause : failure;
+  const isMissing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
   return {
     path: ['functions', key, archive === undefined ? 'code_path' : 'code_archive'],
     message: `cannot be read: ${String(cause instanceof Error ? cause.message : cause).replace(/\.$/, '')}`,
-    fix: 'Paths count from the folder of this file.',
+    fix: isMissing ? 'Paths count from the folder of this file.' : 'Mend it, or name another one.',
   };
 }
 

@@ -20,6 +20,8 @@ import { PROVIDERS } from '../providers/index.js';
 import { bundleInputs } from './bundle-inputs.js';
 
 const E2E_PLATFORM = 'e2e-platform';
+/** As files name them. */
+export const PROVIDER_NAMES: readonly string[] = [...PROVIDERS.map(({ name }) => name), E2E_PLATFORM];
 /** Where a folder's handler is looked for. */
 const ENTRIES = ['index.ts', 'index.js', 'index.mjs', 'handler.ts', 'handler.js', 'handler.mjs'];
 const HANDLER = /\.[cm]?[jt]sx?$/;
@@ -101,8 +103,7 @@ function openE2e({
 }
 
 function unknown(name: string): Error {
-  const known = [...PROVIDERS.map((one) => one.name), E2E_PLATFORM].join(', ');
-  return usageError(`There is no provider ${JSON.stringify(name)}. Use one of ${known}.`);
+  return usageError(`There is no provider ${JSON.stringify(name)}. Use one of ${PROVIDER_NAMES.join(', ')}.`);
 }
 
 /** A handler in one file, in a folder, or as text in the declarations. */

@@ -22,6 +22,7 @@ import {
   withMoves,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
+import { providerFaults } from './file-faults.js';
 import { type Inputs, NO_INPUTS, readInputs } from './inputs.js';
 import { OpenProviders } from './providers.js';
 
@@ -121,7 +122,7 @@ export async function inputsFor(session: Session): Promise<Inputs> {
     process.env,
     own,
   );
-  const faults = [...codeFaults, ...secretFaults];
+  const faults = [...providerFaults(declarations), ...codeFaults, ...secretFaults];
   if (faults.length > 0) throw usageError(faults.map((fault) => describeFault(source, fault)).join('\n'));
   const desired = desiredOf(declarations, kept, { codes, secretValues });
   await providers.open(desired.map(({ provider }) => provider));

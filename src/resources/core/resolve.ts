@@ -26,12 +26,12 @@ export interface Inputs {
 
 export const DEFAULT_PROVIDER = 'custom-http';
 
-/** @param declarations for which `validate` found no error */
+/** @param declarations for which `validate` found no error; what is left empty in YAML is null, and as good as left out */
 export function resolveDeclarations(declarations: Declarations, inputs: Inputs): Desired[] {
-  const { functions = {}, secrets = {}, provider = DEFAULT_PROVIDER } = declarations;
+  const { functions, secrets, provider = DEFAULT_PROVIDER } = declarations;
   return [
-    ...Object.entries(secrets).map(([key, one]) => resolveSecret(key, one, provider, inputs)),
-    ...Object.entries(functions).map(([key, one]) => resolveFunction(key, one, provider, inputs)),
+    ...Object.entries(secrets ?? {}).map(([key, one]) => resolveSecret(key, one, provider, inputs)),
+    ...Object.entries(functions ?? {}).map(([key, one]) => resolveFunction(key, one, provider, inputs)),
   ];
 }
 
@@ -65,8 +65,8 @@ function resolveFunction(
 }
 
 /** So that the order in a file means nothing, not even to a saved plan. */
-function sorted(fields: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1)));
+function sorted(fields: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Replicas are a fixed count; where a scale is given, it wins. */

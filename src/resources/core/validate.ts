@@ -1,8 +1,10 @@
 /** Finds every fault of a file at once, each with its path and what to do. Pure. */
 import { CONFIG_FIELDS, configFaults } from './config-rules.js';
 import { type Fault, nearest, quoted } from './fault.js';
-import type { Declarations, FunctionDeclaration, SecretDeclaration } from './model.js';
 import { RUNTIMES, type RuntimeInfo, runtimeNamed, successorOf } from './runtimes.js';
+import { doubleFaults, outputFaults } from './validate-across.js';
+import { gpuScaleFaults } from './validate-gpu.js';
+import { selfReference } from './validate-loop.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
@@ -51,6 +53,14 @@ class Check {
   }
 
   file(value: unknown): void {
+    if (value === undefined || value === null) {
+      return this.#fault([], 'is empty', `Declare ${TOP_FIELDS.slice(1).join(', ')}.`);
+    }
+    if (!isObject(value)) {
+      return this.#fault([], `is ${quoted(value)}`, `Write it as an object with ${TOP_FIELDS.join(', ')}.`);
+    }
+    const loop = selfReference(value);
+    if (loop !== undefined) return this.#fault(loop, 'refers to itself', 'Write out what it shall be.');
     const file = this.#object([], value, TOP_FIELDS, 'the file');
     if (file === undefined) return;
     this.#optionalText(['provider'], file['provider']);
@@ -58,12 +68,13 @@ class Check {
     const secrets = this.#map(['secrets'], file['secrets']);
     for (const [key, one] of Object.entries(functions)) this.#function(['functions', key], key, one);
     for (const [key, one] of Object.entries(secrets)) this.#secret(['secrets', key], key, one);
-    this.#unique('functions', functions, file);
-    this.#unique('secrets', secrets, file);
-    this.#uniqueJobIds(functions, file);
-    for (const [name, reference] of Object.entries(this.#map(['outputs'], file['outputs']))) {
-      this.#output(['outputs', name], reference, file as Declarations);
-    }
+    const outputs = Object.entries(this.#map(['outputs'], file['outputs']));
+    const across = [
+      ...doubleFaults('functions', functions, file['provider']),
+      ...doubleFaults('secrets', secrets, file['provider']),
+      ...outputs.flatMap(([name, reference]) => outputFaults(name, reference, functions, secrets)),
+    ];
+    for (const { path, message, fix } of across) this.#fault(path, message, fix);
   }
 
   #function(path: Path, key: string, value: unknown): void {
@@ -71,10 +82,8 @@ class Check {
     if (fields === undefined) return;
     this.#name(fields['name'] === undefined ? path : [...path, 'name'], fields['name'] ?? key);
     const runtime = this.#runtime(path, fields['runtime']);
-    if (runtime !== undefined) {
-      this.#template([...path, 'template'], fields['template'], runtime);
-      this.#code(path, fields, runtime);
-    }
+    this.#template([...path, 'template'], fields['template'], runtime);
+    this.#code(path, fields, runtime?.name);
     for (const field of [
       'handler_function',
       'requirements',
@@ -139,15 +148,19 @@ class Check {
     return runtime;
   }
 
-  #template(path: Path, value: unknown, { name, templates }: RuntimeInfo): void {
-    if (value === undefined || templates.includes(value as string)) return;
-    this.#fault(path, `${quoted(value)} is no template of ${name}`, `Use ${templates.join(' or ')}.`);
+  #template(path: Path, value: unknown, runtime: RuntimeInfo | undefined): void {
+    const known = runtime?.templates ?? [...new Set(RUNTIMES.flatMap(({ templates }) => templates))];
+    if (value === undefined || known.includes(value as string)) return;
+    const of = runtime === undefined ? 'any runtime' : runtime.name;
+    this.#fault(path, `${quoted(value)} is no template of ${of}`, `Use ${known.join(' or ')}.`);
   }
 
-  #code(path: Path, fields: Fields, { name }: RuntimeInfo): void {
+  /** @param runtime undefined where it is not known: what is wrong with any is said all the same */
+  #code(path: Path, fields: Fields, runtime: string | undefined): void {
     const given = CODE_FIELDS.filter((field) => fields[field] !== undefined);
-    if (name === 'custom') {
-      if (fields['image'] === undefined)
+    const hasImage = fields['image'] !== undefined;
+    if (runtime === 'custom') {
+      if (!hasImage)
         this.#fault(path, 'has no `image`', 'The runtime custom runs a container image: name it.');
       for (const field of given) {
         this.#fault(
@@ -158,14 +171,16 @@ class Check {
       }
       return;
     }
-    if (fields['image'] !== undefined) {
+    if (hasImage && runtime !== undefined) {
       this.#fault(
         [...path, 'image'],
-        `goes with the runtime custom only, not with ${name}`,
+        `goes with the runtime custom only, not with ${runtime}`,
         'Take it out, or use the runtime custom.',
       );
     }
-    if (given.length === 0) this.#fault(path, 'has no code', `Add one of ${CODE_FIELDS.join(', ')}.`);
+    if (given.length === 0 && !(hasImage && runtime === undefined)) {
+      this.#fault(path, 'has no code', `Add one of ${CODE_FIELDS.join(', ')}.`);
+    }
     for (const field of given.slice(1)) {
       this.#fault(
         [...path, field],
@@ -176,16 +191,16 @@ class Check {
   }
 
   #config(path: Path, value: unknown, runtime: RuntimeInfo | undefined): void {
-    if (value === undefined) return;
+    if (value === undefined || value === null) return;
     const fields = this.#object(path, value, CONFIG_FIELDS, '`config`');
     if (fields === undefined) return;
-    for (const fault of configFaults(fields, runtime)) {
+    for (const fault of [...configFaults(fields, runtime), ...gpuScaleFaults(fields)]) {
       this.#fault([...path, ...fault.path], fault.message, fault.fix);
     }
   }
 
   #secretNames(path: Path, value: unknown): void {
-    if (value === undefined) return;
+    if (value === undefined || value === null) return;
     if (!Array.isArray(value)) return this.#fault(path, 'is no list', 'List the names of secrets.');
     value.forEach((name, index) => {
       if (typeof name === 'string' && SECRET_NAME.test(name)) return;
@@ -229,51 +244,6 @@ class Check {
         'Add `value_env` with the name of an environment variable, or `value_file`.',
       );
     }
-  }
-
-  /** Two entries with one name would be one function on the provider. */
-  #unique(kind: 'functions' | 'secrets', all: Fields, file: Fields): void {
-    const seen = new Map<string, string>();
-    for (const [key, one] of Object.entries(all)) {
-      if (!isObject(one)) continue;
-      const {
-        name = key,
-        namespace = '',
-        provider = file['provider'] ?? '',
-      } = one as unknown as FunctionDeclaration & SecretDeclaration;
-      const id = [provider, namespace, name].join(' ');
-      const other = seen.get(id);
-      if (other !== undefined)
-        this.#fault([kind, key], `has the name of \`${kind}.${other}\``, 'Give one of them another `name`.');
-      seen.set(id, key);
-    }
-  }
-
-  /** On an executor the job id is the function. */
-  #uniqueJobIds(functions: Fields, file: Fields): void {
-    const seen = new Map<string, string>();
-    for (const [key, one] of Object.entries(functions)) {
-      if (!isObject(one) || one['job_id'] === undefined) continue;
-      const id = `${one['provider'] ?? file['provider'] ?? ''} ${one['job_id']}`;
-      const other = seen.get(id);
-      if (other !== undefined) {
-        const path = ['functions', key, 'job_id'];
-        this.#fault(path, `is the job id of \`functions.${other}\` too`, 'Give each function its own.');
-      }
-      seen.set(id, key);
-    }
-  }
-
-  #output(path: Path, value: unknown, file: Declarations): void {
-    const [, type, key] =
-      typeof value === 'string' ? (/^(function|secret)\.([^.]+)\.\w+$/.exec(value) ?? []) : [];
-    const known = type === 'function' ? file.functions : file.secrets;
-    if (key !== undefined && known?.[key] !== undefined) return;
-    this.#fault(
-      path,
-      `${quoted(value)} names nothing of this file`,
-      'Use function.KEY.ATTRIBUTE or secret.KEY.ATTRIBUTE.',
-    );
   }
 
   #object(path: Path, value: unknown, known: readonly string[], what: string): Fields | undefined {
