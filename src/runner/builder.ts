@@ -13,7 +13,7 @@ import type { ProducerOptions, ProducerSource, ProducerSpec } from './intake.js'
 import type { ProducerItem } from './item.js';
 import type { JobRunner } from './job-runner.js';
 import type { Outcome, OutcomeOf, RunSummary } from './outcome.js';
-import type { BackgroundService } from './services.js';
+import type { BackgroundService, ShutdownHandler } from './services.js';
 
 /** Outcomes of `always` and `fallback` handlers, which take any job. */
 export type UntypedOutcome = Outcome & { readonly route: 'always' | 'fallback' };
@@ -39,7 +39,7 @@ export class JobRunnerBuilder<Outcomes = never> {
   readonly #executorConcurrency = new Map<FaasInvoker, number>();
   readonly #always: JobHandler<unknown, unknown>[] = [];
   readonly #services: BackgroundService[] = [];
-  readonly #shutdownHandlers: (() => void | Promise<void>)[] = [];
+  readonly #shutdownHandlers: ShutdownHandler[] = [];
   readonly #layers: Layer[] = [];
   #fallback: JobHandler<unknown, unknown> | undefined;
   #retry: Partial<RetryPolicy> | false = {};
@@ -115,7 +115,7 @@ export class JobRunnerBuilder<Outcomes = never> {
   }
 
   /** Runs, and is awaited, after the last outcome was delivered and the services stopped. */
-  shutdownHandler(handler: () => void | Promise<void>): this {
+  shutdownHandler(handler: ShutdownHandler): this {
     this.#shutdownHandlers.push(handler);
     return this;
   }

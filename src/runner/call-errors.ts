@@ -1,5 +1,16 @@
-/** What the runner says when a call ends for a reason that lies neither in its job nor in its executor. */
+/** How calls fail: the status of an error, and what the runner says where neither job nor executor do. */
+import type { AnyJob } from '../core/define-job.js';
 import { FaasError } from '../core/errors.js';
+import { isCurable } from '../core/retry-policy.js';
+import type { OutcomeStatus } from './outcome.js';
+
+export function statusOf(error: FaasError, { retry, idempotent }: AnyJob): Exclude<OutcomeStatus, 'ok'> {
+  if (error.code === 'TIMEOUT') return 'timed-out';
+  if (error.code === 'CANCELLED') return 'cancelled';
+  const functionErrors = typeof retry === 'object' && retry.functionErrors === true;
+  const gaveUp = error.attempts !== undefined && isCurable(error, idempotent === true, functionErrors);
+  return gaveUp ? 'dead' : 'failed';
+}
 
 /** Why a call was ended from outside, with what is known of whether it ran. */
 export function withExecuted(

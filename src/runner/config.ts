@@ -8,7 +8,7 @@ import type { RetryBudgetOptions, RetryPolicy } from '../core/retry-policy.js';
 import type { FaasRegistry } from '../registry.js';
 import type { ConsumerSpec } from './consumer-lane.js';
 import type { ProducerSpec } from './intake.js';
-import type { BackgroundService } from './services.js';
+import type { BackgroundService, ShutdownHandler } from './services.js';
 
 export interface RunnerConfig {
   readonly jobs: readonly AnyJob[];
@@ -19,7 +19,7 @@ export interface RunnerConfig {
   readonly always: readonly JobHandler<unknown, unknown>[];
   readonly fallback: JobHandler<unknown, unknown> | undefined;
   readonly services: readonly BackgroundService[];
-  readonly shutdownHandlers: readonly (() => void | Promise<void>)[];
+  readonly shutdownHandlers: readonly ShutdownHandler[];
   readonly layers: readonly Layer[];
   readonly retry: Partial<RetryPolicy> | false;
   readonly retryBudget: RetryBudgetOptions;
@@ -35,6 +35,8 @@ export function checkConfig(config: RunnerConfig): void {
     ...producerFaults(config),
     ...jobFaults(config),
     ...registryFaults(config),
+    ...consumerFaults(config),
+    ...handlerFaults(config),
     ...numberFaults(config),
   ];
   if (faults.length === 0) return;
@@ -51,9 +53,15 @@ function* producerFaults({ producers }: RunnerConfig): Iterable<string> {
         typeof source === 'object' &&
         (Symbol.iterator in source || Symbol.asyncIterator in source));
     if (!usable) yield `${name} is neither iterable nor a function that returns an iterable.`;
-    if (restart !== undefined && typeof source !== 'function') {
+    if (restart === undefined) continue;
+    if (typeof source !== 'function') {
       yield `${name} asks for restarts, but only a function can be called again. Pass () => iterable.`;
     }
+    const { attempts, minDelayMs = 0, maxDelayMs = 0 } = restart;
+    if (!isCount(attempts))
+      yield `restart.attempts of ${name} is ${attempts}; use an integer above 0, or Infinity.`;
+    if (!(minDelayMs >= 0)) yield `restart.minDelayMs of ${name} is ${minDelayMs}; use 0 or more.`;
+    if (!(maxDelayMs >= 0)) yield `restart.maxDelayMs of ${name} is ${maxDelayMs}; use 0 or more.`;
   }
 }
 
@@ -93,6 +101,58 @@ function* registryFaults({ jobs, registry }: RunnerConfig): Iterable<string> {
   }
 }
 
+const CONSUMER_OPTIONS = [
+  'name',
+  'deliver',
+  'bufferSize',
+  'bufferBytes',
+  'timeoutMs',
+  'attempts',
+  'overflow',
+  'onParked',
+];
+
+function* consumerFaults({ consumers }: RunnerConfig): Iterable<string> {
+  for (const consumer of consumers) {
+    const { name, deliver, bufferSize, bufferBytes, timeoutMs, attempts, overflow, onParked } = consumer;
+    if (typeof deliver !== 'function') yield `${name} is not a function. Use .consumer((outcome) => …).`;
+    for (const [option, value] of Object.entries({ bufferSize, attempts })) {
+      if (!isCount(value)) yield `${option} of ${name} is ${value}; use an integer above 0, or Infinity.`;
+    }
+    for (const [option, value] of Object.entries({ bufferBytes, timeoutMs })) {
+      if (!(value > 0)) yield `${option} of ${name} is ${value}; use a number above 0, or Infinity.`;
+    }
+    if (overflow !== 'wait' && overflow !== 'park') {
+      yield `overflow of ${name} is ${JSON.stringify(overflow)}; use 'wait' or 'park'.`;
+    }
+    if (onParked !== undefined && typeof onParked !== 'function') {
+      yield `onParked of ${name} is not a function. Use onParked: (outcome, reason) => ….`;
+    }
+    for (const option of Object.keys(consumer)) {
+      if (!CONSUMER_OPTIONS.includes(option)) yield `${name} has the unknown option "${option}".`;
+    }
+  }
+}
+
+function* handlerFaults({ services, shutdownHandlers, always, fallback }: RunnerConfig): Iterable<string> {
+  for (const [index, service] of services.entries()) {
+    if (typeof service === 'function' || typeof service?.start === 'function') continue;
+    yield `background service ${index + 1} is neither a function nor { name, start }. Use async ({ signal }) => ….`;
+  }
+  for (const [index, handler] of shutdownHandlers.entries()) {
+    if (typeof handler !== 'function') yield `shutdown handler ${index + 1} is not a function.`;
+  }
+  for (const [index, handler] of always.entries()) {
+    if (typeof handler !== 'function') yield `always handler ${index + 1} is not a function.`;
+  }
+  if (fallback !== undefined && typeof fallback !== 'function')
+    yield 'the fallback handler is not a function.';
+}
+
+function isCount(value: number): boolean {
+  return value === Infinity || (Number.isInteger(value) && value > 0);
+}
+
 function* limitFaults(job: AnyJob, { provider, limits }: FaasInvoker): Iterable<string> {
   const wanted: [string, number | undefined, NumberRange | undefined][] = [
     ['config.memoryMb', job.config?.memoryMb, limits.memoryMb],
@@ -127,7 +187,7 @@ function* numberFaults({
     yield `concurrency is ${concurrency}; use an integer above 0.`;
   }
   if (!(timeoutMs > 0)) yield `timeoutMs is ${timeoutMs}; use a number above 0, or Infinity.`;
-  if (!(graceMs >= 0)) yield `graceMs is ${graceMs}; use 0 or more.`;
+  if (!(graceMs >= 0)) yield `graceMs is ${graceMs}; use 0 or more, or Infinity.`;
   for (const [{ provider }, limit] of executorConcurrency) {
     if (!(Number.isInteger(limit) && limit > 0)) {
       yield `the concurrency of executor ${provider} is ${limit}; use an integer above 0.`;

@@ -3,6 +3,9 @@ import type { CallOptions, JobRequest } from '../core/define-job.js';
 import { ConsumerLane, type ConsumerSpec, type LaneListener } from './consumer-lane.js';
 import type { Outcome } from './outcome.js';
 import type { RunningCall } from './running-call.js';
+import { TimeLimit } from './time-limit.js';
+
+const LAST_MS = 1000;
 
 interface DeliveriesListener extends LaneListener {
   onAckError(call: 'ack' | 'nack', error: unknown, outcome: Outcome | undefined): void;
@@ -17,6 +20,7 @@ export class Deliveries {
   readonly #listener: DeliveriesListener;
   #pending = 0;
   #abandoned = false;
+  #limit: TimeLimit | undefined;
 
   constructor(consumers: readonly ConsumerSpec[], listener: DeliveriesListener) {
     this.#listener = listener;
@@ -61,13 +65,25 @@ export class Deliveries {
     }
   }
 
-  /** Parks what is not delivered. */
-  close(): void {
-    for (const lane of this.#lanes) lane.close();
+  /**
+   * Gives the consumers a last second for what they have, and parks the rest; then one second more for what `onParked`
+   * and acknowledgements take. After that, nobody waits for anything.
+   */
+  endSoon(): void {
+    this.#limit = new TimeLimit(() => {
+      for (const lane of this.#lanes) lane.close();
+      this.#limit = new TimeLimit(() => this.#abandon());
+      this.#limit.start(LAST_MS);
+    });
+    this.#limit.start(LAST_MS);
   }
 
-  /** Nobody waits any more for what is still on its way. */
-  abandon(): void {
+  /** All is delivered, or given up. */
+  end(): void {
+    this.#limit?.stop();
+  }
+
+  #abandon(): void {
     for (const lane of this.#lanes) lane.abandon();
     this.#abandoned = true;
     this.#listener.onIdle();

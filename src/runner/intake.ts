@@ -1,9 +1,16 @@
 /** Pulls items from several producers, in turn, and only when the runner has room. */
+import { stoppedAsTold } from './grace.js';
+import { TimeLimit } from './time-limit.js';
 
+/**
+ * Where items come from: an iterable, an async iterable, or a function that returns one. When the runner stops, `return`
+ * of the iterator is called and `signal` is aborted. A stopping runner waits for a pull that has begun, since it may
+ * bring an item, and for the producer's `finally`: a producer that can wait long must end its wait by the signal.
+ */
 export type ProducerSource<Item> =
   | Iterable<Item>
   | AsyncIterable<Item>
-  | (() => Iterable<Item> | AsyncIterable<Item>);
+  | ((context: { readonly signal: AbortSignal }) => Iterable<Item> | AsyncIterable<Item>);
 
 export interface ProducerOptions {
   /** Shown in events. Default `producer-1`, `producer-2`, … */
@@ -13,8 +20,11 @@ export interface ProducerOptions {
    * threw is over. Default: it stays closed.
    */
   readonly restart?: {
+    /** Restarts in all. */
     readonly attempts: number;
+    /** Before the first restart, doubling. Default 100. */
     readonly minDelayMs?: number;
+    /** Default 30 000. */
     readonly maxDelayMs?: number;
   };
 }
@@ -37,11 +47,14 @@ interface Lane {
   readonly spec: ProducerSpec;
   iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
   isAsync: boolean;
+  /** `next` was called and has not answered. */
   pulling: boolean;
+  /** `return` was called and has not answered. */
+  closing: boolean;
   hasItem: boolean;
   item: unknown;
   restarts: number;
-  restartTimer: NodeJS.Timeout | undefined;
+  restartWait: TimeLimit | undefined;
 }
 
 /** Stands for "nothing ready now", since any value can be an item. */
@@ -50,8 +63,10 @@ export const NOTHING = Symbol('nothing');
 export class Intake {
   readonly #lanes: Lane[];
   readonly #listener: IntakeListener;
+  readonly #controller = new AbortController();
   #next = 0;
   #stopped = false;
+  #abandoned = false;
 
   constructor(producers: readonly ProducerSpec[], listener: IntakeListener) {
     this.#listener = listener;
@@ -60,16 +75,18 @@ export class Intake {
       iterator: undefined,
       isAsync: false,
       pulling: false,
+      closing: false,
       hasItem: false,
       item: undefined,
       restarts: 0,
-      restartTimer: undefined,
+      restartWait: undefined,
     }));
   }
 
-  /** No item will come any more. */
+  /** No item will come any more, and every producer has ended. */
   get ended(): boolean {
-    return this.#stopped || this.#lanes.length === 0;
+    if (!this.#stopped) return this.#lanes.length === 0;
+    return this.#abandoned || !this.#lanes.some(isBusy);
   }
 
   /** The next item in turn, or NOTHING; then `onReady` tells when to ask again. */
@@ -91,44 +108,66 @@ export class Intake {
     return NOTHING;
   }
 
-  /** Takes no more and closes the producers. */
+  /** Takes no more and closes the producers; `onReady` tells when they have ended. */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#controller.abort();
     for (const lane of this.#lanes) {
-      clearTimeout(lane.restartTimer);
+      lane.restartWait?.stop();
       if (lane.hasItem) this.#listener.onUntaken(lane.item);
-      this.#closeIterator(lane);
+      // A generator that is at work, because it was its own code that stopped us, cannot be closed before it yields.
+      if (lane.isAsync || !lane.pulling) this.#close(lane);
     }
   }
 
+  /** Waits no longer for producers that do not end. What they still bring is handed to `onUntaken`. */
+  abandon(): void {
+    this.#abandoned = true;
+    for (const { spec } of this.#lanes.filter(isBusy)) {
+      const error = new Error(
+        'it did not end within the grace period; end its waits when its signal is aborted',
+      );
+      this.#listener.onProducerError(spec.name, error, undefined);
+    }
+    this.#listener.onReady();
+  }
+
   #pull(lane: Lane): unknown {
-    if (lane.pulling || lane.restartTimer !== undefined) return NOTHING;
+    if (lane.pulling || lane.restartWait !== undefined) return NOTHING;
+    lane.pulling = true;
     try {
-      if (lane.iterator === undefined) open(lane);
+      if (lane.iterator === undefined) open(lane, this.#controller.signal);
       const step = lane.iterator?.next();
       if (lane.isAsync) {
         this.#await(lane, step as Promise<IteratorResult<unknown>>);
         return NOTHING;
       }
+      lane.pulling = false;
       const { done, value } = step as IteratorResult<unknown>;
-      if (done !== true) return value;
-      this.#remove(lane);
+      if (done === true) this.#remove(lane);
+      else if (!this.#stopped) return value;
+      else {
+        this.#listener.onUntaken(value);
+        this.#close(lane);
+      }
     } catch (error) {
+      lane.pulling = false;
       this.#fail(lane, error);
     }
     return NOTHING;
   }
 
   #await(lane: Lane, step: Promise<IteratorResult<unknown>>): void {
-    lane.pulling = true;
     // Promise.resolve: an iterator written by hand may answer with a plain result.
     Promise.resolve(step).then(
       ({ done, value }) => {
         lane.pulling = false;
         if (done === true) this.#remove(lane);
-        else if (this.#stopped) this.#listener.onUntaken(value);
-        else {
+        else if (this.#stopped) {
+          this.#listener.onUntaken(value);
+          this.#close(lane);
+        } else {
           lane.hasItem = true;
           lane.item = value;
         }
@@ -152,15 +191,17 @@ export class Intake {
       lane.restarts >= restart.attempts
     ) {
       this.#remove(lane);
-      if (!this.#stopped) this.#listener.onProducerError(name, error, undefined);
+      const isFault = !stoppedAsTold(error, this.#controller.signal);
+      if (isFault) this.#listener.onProducerError(name, error, undefined);
       return;
     }
     const delayMs = Math.min(restart.maxDelayMs ?? 30_000, (restart.minDelayMs ?? 100) * 2 ** lane.restarts);
     lane.restarts += 1;
-    lane.restartTimer = setTimeout(() => {
-      lane.restartTimer = undefined;
+    lane.restartWait = new TimeLimit(() => {
+      lane.restartWait = undefined;
       this.#listener.onReady();
-    }, delayMs);
+    });
+    lane.restartWait.start(delayMs);
     this.#listener.onProducerError(name, error, delayMs);
   }
 
@@ -171,22 +212,36 @@ export class Intake {
     if (index < this.#next) this.#next -= 1;
   }
 
-  #closeIterator(lane: Lane): void {
+  #close(lane: Lane): void {
     const { iterator, spec } = lane;
     lane.iterator = undefined;
     if (iterator?.return === undefined) return;
-    const report = (error: unknown) => this.#listener.onProducerError(spec.name, error, undefined);
+    lane.closing = true;
+    const closed = () => {
+      lane.closing = false;
+      this.#listener.onReady();
+    };
+    const failed = (error: unknown) => {
+      if (!stoppedAsTold(error, this.#controller.signal)) {
+        this.#listener.onProducerError(spec.name, error, undefined);
+      }
+      closed();
+    };
     try {
-      Promise.resolve(iterator.return()).catch(report);
+      Promise.resolve(iterator.return()).then(closed, failed);
     } catch (error) {
-      report(error);
+      failed(error);
     }
   }
 }
 
-function open(lane: Lane): void {
+function isBusy({ pulling, closing }: Lane): boolean {
+  return pulling || closing;
+}
+
+function open(lane: Lane, signal: AbortSignal): void {
   const { source } = lane.spec;
-  const iterable = typeof source === 'function' ? source() : source;
+  const iterable = typeof source === 'function' ? source({ signal }) : source;
   if (Symbol.asyncIterator in iterable) {
     lane.isAsync = true;
     lane.iterator = iterable[Symbol.asyncIterator]();

@@ -1,72 +1,74 @@
 /** The runner: takes items from producers, runs each as a call, gives every outcome to the consumers. */
 import { EventEmitter } from 'node:events';
-import { defineJob, type JobHandler, type JobRequest } from '../core/define-job.js';
+import type { JobRequest } from '../core/define-job.js';
 import { FaasError } from '../core/errors.js';
 import type { FaasInvoker } from '../core/executor.js';
 import type { JobId } from '../core/job.js';
 import type { FaasRegistry } from '../registry.js';
 import { JobRunnerBuilder } from './builder.js';
-import { CallList } from './call-list.js';
+import type { CallOwner } from './call-owner.js';
+import { CallsInFlight } from './calls-in-flight.js';
 import { checkConfig, type RunnerConfig } from './config.js';
 import { Deliveries } from './deliveries.js';
-import type { CallEvent, RunnerEvents } from './events.js';
+import type { RunnerEvents } from './events.js';
+import { GracePeriod } from './grace.js';
 import { Intake, NOTHING } from './intake.js';
 import { readItem, unknownJob } from './item.js';
 import type { RunSummary } from './outcome.js';
 import { Reports, warn } from './reports.js';
-import { JobRoute, RouteTable } from './routes.js';
-import { type CallOwner, RunningCall } from './running-call.js';
-import { Services } from './services.js';
+import { type JobRoute, RouteTable } from './routes.js';
+import { RunningCall } from './running-call.js';
+import { runShutdownHandlers, Services } from './services.js';
 import { Tally } from './tally.js';
+import { Turns } from './turns.js';
 
-/** Work without a pause may not keep timers, sockets and signals waiting longer than this. */
-const TURN_MS = 10;
-/** After a forced stop, how long consumers have for what they were just given. */
-const LAST_DELIVERY_MS = 1000;
+/**
+ * - `idle`: `run()` was not called.
+ * - `running`: takes items.
+ * - `draining`: `stop()` was called; what was accepted is finished and delivered, and the producers end.
+ * - `closing`: all is delivered; the services end.
+ * - `over`: shutdown handlers run, or have run. Nothing is left that `stop()` could end.
+ */
+type Phase = 'idle' | 'running' | 'draining' | 'closing' | 'over';
 
+/**
+ * Takes items from producers, runs each as a call of a job, here or on a FaaS, and gives exactly one {@link Outcome}
+ * for each to every consumer. Made by `JobRunner.builder()`; an EventEmitter of {@link RunnerEvents}. A listener that
+ * throws or rejects becomes a warning of the process and is not waited for.
+ */
 export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDisposable {
+  /** Which jobs run on which executor. `register` and `unregister` of the runner check more than it does. */
   readonly registry: FaasRegistry;
   readonly #config: RunnerConfig;
   readonly #routes: RouteTable;
-  readonly #alwaysRoutes: JobRoute[];
-  readonly #fallbackRoute: JobRoute | undefined;
-  /** For items that name no job of this runner. */
-  readonly #noRoute: JobRoute;
   readonly #deliveries: Deliveries;
   readonly #intake: Intake;
+  readonly #services: Services;
   readonly #owner: CallOwner;
   readonly #tally = new Tally();
   readonly #reports = new Reports(this, this.#tally);
-  /** Accepted and not settled. */
-  readonly #unsettled = new CallList();
-  #waiting = 0;
-  // 96 random bits a runner and a count: as unique as a UUID a call, at a fraction of the cost.
-  readonly #callIdPrefix = Buffer.from(crypto.getRandomValues(new Uint8Array(12))).toString('hex');
-  #callCount = 0;
-  #state: 'idle' | 'running' | 'draining' | 'stopped' = 'idle';
+  readonly #calls = new CallsInFlight();
+  readonly #turns = new Turns(() => this.#pump());
+  readonly #grace = new GracePeriod();
+  #phase: Phase = 'idle';
+  #hasRun = false;
   #pumping = false;
-  #turnEndsMs = 0;
-  #takenThisTurn = 0;
-  #turnScheduled = false;
-  #done: (() => void) | undefined;
+  /** Resolved when nothing is left to take, to run or to deliver. */
+  readonly #drained = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
-  #graceTimer: NodeJS.Timeout | undefined;
 
+  /** Starts a runner: add jobs, producers and consumers to it, then `build()` or `run()`. */
   static builder(): JobRunnerBuilder {
     return new JobRunnerBuilder((config) => new JobRunner(config));
   }
 
   /** Use `JobRunner.builder()`. @throws {FaasError} CONFIG naming everything that cannot work. */
   constructor(config: RunnerConfig) {
-    super();
+    super({ captureRejections: true });
     checkConfig(config);
     this.#config = config;
     this.registry = config.registry;
-    this.#routes = new RouteTable(config.jobs, config.registry, config);
-    this.#alwaysRoutes = config.always.map((handler) => this.#handlerRoute(handler, 'always'));
-    this.#fallbackRoute =
-      config.fallback === undefined ? undefined : this.#handlerRoute(config.fallback, 'fallback');
-    this.#noRoute = new JobRoute(defineJob({ id: 0, name: '(unknown)' }), 'fallback', this.#routes);
+    this.#routes = new RouteTable(config);
     this.#deliveries = new Deliveries(config.consumers, {
       onConsumerError: (consumer, error, outcome) =>
         this.#reports.trouble('consumerError', { consumer, error, outcome }),
@@ -90,84 +92,89 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
           ...(restartInMs !== undefined && { restartInMs }),
         }),
     });
+    this.#services = new Services({
+      onServiceError: (service, error) => this.#reports.trouble('serviceError', { service, error }),
+      onServiceEnded: (service) => this.#reports.tell('serviceEnded', { service }),
+    });
     this.#owner = this.#makeOwner();
   }
 
   /**
-   * Runs until every producer has ended and every outcome is delivered, or until `stop()`. A failing job,
-   * producer, consumer or service never ends it.
+   * Runs until every producer has ended and every outcome is delivered, or until `stop()`; then ends the services and
+   * runs the shutdown handlers. A failing job, producer, consumer or service never ends it. After a `stop()` that came
+   * before, it takes nothing, starts no service, and only runs the shutdown handlers.
    * @param options.signal stops like `stop()` when aborted
+   * @returns how many jobs ended how, and what failed beside them
    * @throws {FaasError} CONFIG when called twice
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<RunSummary> {
-    if (this.#state !== 'idle') {
+    if (this.#hasRun) {
       throw new FaasError({
         code: 'CONFIG',
         executed: 'no',
         message: 'This runner has run already. Build a new one for another run.',
       });
     }
-    this.#state = 'running';
-    const services = new Services();
-    const onAbort = () => void this.stop();
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      services.start(this.#config.services, {
-        onServiceError: (service, error) => this.#reports.trouble('serviceError', { service, error }),
-        onServiceEnded: (service) => this.#reports.tell('serviceEnded', { service }),
-      });
-      this.#reports.tell('started');
-      if (options.signal?.aborted) onAbort();
-      await new Promise<void>((resolve) => {
-        this.#done = resolve;
-        this.#startTurn();
-        this.#pump();
-      });
-    } finally {
-      options.signal?.removeEventListener('abort', onAbort);
-      clearTimeout(this.#graceTimer);
-      await services.stop(this.#config.graceMs);
-      await this.#shutDown();
-      this.#state = 'stopped';
-      this.#reports.tell('stopped');
-      this.#ended.resolve();
-    }
+    this.#hasRun = true;
+    const { signal } = options;
+    const onAbort = () => this.stop();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (this.#phase === 'idle' && signal?.aborted !== true) await this.#work();
+    this.#phase = 'closing';
+    this.#grace.start(this.#config.graceMs);
+    await this.#services.stop(this.#grace.over);
+    this.#phase = 'over';
+    this.#grace.end();
+    signal?.removeEventListener('abort', onAbort);
+    await runShutdownHandlers(this.#config.shutdownHandlers, (handler, error) =>
+      this.#reports.trouble('shutdownError', { handler, error }),
+    );
+    this.#reports.tell('stopped');
+    this.#ended.resolve();
     return this.#tally.summary();
   }
 
   /**
-   * Takes no more items, finishes what was accepted, and resolves when `run()` is about to return. After the
-   * grace period what still runs is cancelled; a second call can shorten that period.
-   * @param options.graceMs default the builder's, 30 000
+   * Begins to stop, and does not wait: no more items are taken, what was accepted is finished and delivered, producers
+   * and services end. What waits for all that is the promise of `run()`; so jobs, consumers, services and shutdown
+   * handlers may call `stop()`, and even await it. After the grace period, one for everything, what still runs is
+   * cancelled, and within seconds `run()` returns. A second call can shorten the period, and does nothing else.
+   * Before `run()`, it makes that return at once.
+   * @param options.graceMs milliseconds, `Infinity` for no end; default the builder's, 30 000
    */
-  async stop(options: { graceMs?: number } = {}): Promise<void> {
-    if (this.#state === 'idle' || this.#state === 'stopped') return;
-    const graceMs = options.graceMs ?? this.#config.graceMs;
-    clearTimeout(this.#graceTimer);
-    this.#graceTimer = setTimeout(() => this.#cancelAll(), graceMs);
-    if (this.#state === 'running') {
-      this.#state = 'draining';
-      this.#reports.tell('draining');
-      this.#intake.stop();
-      this.#pump();
-    }
-    await this.#ended.promise;
+  stop(options: { graceMs?: number } = {}): void {
+    if (!this.#hasRun) this.#phase = 'draining';
+    if (!this.#hasRun || this.#phase === 'over') return;
+    this.#grace.start(options.graceMs ?? this.#config.graceMs);
+    if (this.#phase !== 'running') return;
+    this.#phase = 'draining';
+    void this.#grace.over.then(() => this.#endByForce());
+    this.#reports.tell('draining');
+    this.#intake.stop();
+    this.#pump();
   }
 
+  /** Stops, and waits for the end of `run()`; with `await using`, at the end of a block. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop();
+    this.stop();
+    if (this.#hasRun) await this.#ended.promise;
   }
 
-  /** Sends a job to an executor from now on; calls under way stay where they are. */
+  /**
+   * Sends a job to an executor from now on; calls under way stay where they are.
+   * @throws {FaasError} CONFIG for a job this runner does not have, something that cannot invoke, or a layer that cannot
+   * wrap it; the job stays where it was
+   */
   register(jobId: JobId, executor: FaasInvoker): void {
-    if (this.#routes.get(jobId) === undefined) {
+    const route = this.#routes.get(jobId);
+    if (route === undefined) {
       throw new FaasError({
         code: 'CONFIG',
         executed: 'no',
         message: `Job ${jobId} is not defined in this runner, so no executor can be registered for it.`,
       });
     }
-    this.registry.replace(jobId, executor);
+    route.moveTo(executor);
     this.#reports.tell('registered', { jobId, executor });
   }
 
@@ -176,95 +183,91 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     if (this.registry.unregister(jobId) !== undefined) this.#reports.tell('unregistered', { jobId });
   }
 
-  /** What the runner is busy with now. */
+  /**
+   * What the runner is busy with now: calls that run, calls that wait for a place in a limit, and outcomes that are not
+   * yet with every consumer or not yet acknowledged.
+   */
   stats(): { readonly running: number; readonly waiting: number; readonly undelivered: number } {
-    return {
-      running: this.#unsettled.size - this.#waiting,
-      waiting: this.#waiting,
-      undelivered: this.#deliveries.pending,
-    };
+    const { running, waiting } = this.#calls;
+    return { running, waiting, undelivered: this.#deliveries.pending };
+  }
+
+  /** Where Node brings what an async listener of an event threw. */
+  override [EventEmitter.captureRejectionSymbol](error: unknown, event: unknown, ..._: unknown[]): void {
+    warn(`A listener of the runner event "${String(event)}" rejected: ${String(error)}`, error);
+  }
+
+  /** From the first item to the last delivery. */
+  async #work(): Promise<void> {
+    this.#phase = 'running';
+    this.#services.start(this.#config.services);
+    this.#reports.tell('started');
+    this.#pump();
+    await this.#drained.promise;
+    this.#deliveries.end();
   }
 
   /** Takes items while there is room, giving the event loop its turn now and then. */
   #pump(): void {
-    if (this.#pumping || this.#done === undefined) return;
+    if (this.#pumping) return;
     this.#pumping = true;
-    while (!this.#turnScheduled && this.#hasRoom()) {
-      // Looking at the clock for each item would cost more than taking it.
-      this.#takenThisTurn += 1;
-      if (this.#takenThisTurn % 64 === 0 && performance.now() > this.#turnEndsMs) this.#scheduleTurn();
-      const item = this.#intake.take();
-      if (item === NOTHING) break;
-      this.#accept(item);
+    try {
+      while (this.#hasRoom()) {
+        this.#turns.take();
+        const item = this.#intake.take();
+        if (item === NOTHING) break;
+        this.#accept(item);
+      }
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
     this.#endIfDone();
   }
 
   #hasRoom(): boolean {
-    if (this.#state !== 'running') return false;
+    if (this.#phase !== 'running' || this.#turns.isOver) return false;
     const { concurrency } = this.#config;
-    if (this.#unsettled.size - this.#waiting >= concurrency || this.#waiting >= concurrency) return false;
+    if (this.#calls.running >= concurrency || this.#calls.waiting >= concurrency) return false;
     return !this.#deliveries.full;
   }
 
-  #scheduleTurn(): void {
-    this.#turnScheduled = true;
-    setImmediate(() => {
-      this.#startTurn();
-      this.#pump();
-    });
-  }
-
-  #startTurn(): void {
-    this.#turnScheduled = false;
-    this.#turnEndsMs = performance.now() + TURN_MS;
-  }
-
   #endIfDone(): void {
-    if (!this.#intake.ended || this.#unsettled.size > 0 || this.#deliveries.pending > 0) return;
-    const done = this.#done;
-    this.#done = undefined;
-    done?.();
+    if (this.#intake.ended && this.#calls.size === 0 && this.#deliveries.pending === 0) {
+      this.#drained.resolve();
+    }
   }
 
   #accept(item: unknown): void {
     const { request, fault } = readItem(item, (name) => this.#routes.idOf(name));
     this.#tally.accept();
-    if (fault !== undefined) return this.#begin(this.#noRoute, request, true, fault);
-    const primary = this.#routes.get(request.jobId) ?? this.#alwaysRoutes[0] ?? this.#fallbackRoute;
-    if (primary === undefined) return this.#begin(this.#noRoute, request, true, unknownJob(request.jobId));
+    const primary = fault === undefined ? this.#routes.find(request.jobId) : undefined;
+    if (primary === undefined) {
+      return this.#begin(this.#routes.none, request, true, fault ?? unknownJob(request.jobId));
+    }
     this.#begin(primary, request, true, undefined);
-    for (const always of this.#alwaysRoutes)
+    for (const always of this.#routes.always) {
       if (always !== primary) this.#begin(always, request, false, undefined);
+    }
   }
 
   #begin(route: JobRoute, request: JobRequest, isPrimary: boolean, fault: FaasError | undefined): void {
     const call = new RunningCall(this.#owner, route, request, isPrimary, this.#config.timeoutMs);
-    this.#unsettled.add(call);
-    if (isPrimary && this.listenerCount('accepted') > 0) this.#reports.tell('accepted', about(call));
+    this.#calls.add(call);
+    if (isPrimary && this.listenerCount('accepted') > 0) this.#reports.tell('accepted', call.event());
     if (fault === undefined) call.start();
     else call.fail(fault);
   }
 
   #makeOwner(): CallOwner {
     return {
-      newCallId: () => {
-        this.#callCount += 1;
-        return `${this.#callIdPrefix}-${this.#callCount}`;
-      },
-      onWaiting: () => {
-        this.#waiting += 1;
-      },
-      onNoLongerWaiting: () => {
-        this.#waiting -= 1;
-      },
+      newCallId: () => this.#calls.newId(),
+      onWaiting: () => this.#calls.addWaiting(1),
+      onNoLongerWaiting: () => this.#calls.addWaiting(-1),
       onAttempt: (call, ranOn) => {
-        if (this.listenerCount('attempt') > 0) {
-          this.#reports.tell('attempt', { ...about(call), attempt: call.attempts, ranOn });
-        }
+        if (this.listenerCount('attempt') === 0) return;
+        this.#reports.tell('attempt', { ...call.event(), attempt: call.attempts, ranOn });
       },
-      onFallback: (call, error) => this.#reports.tell('fallback', { ...about(call), error }),
+      onFallback: (call, error) => this.#reports.tell('fallback', { ...call.event(), error }),
       onSettled: (call) => this.#settled(call),
       onDelivered: (call) => this.#deliveries.finish(call),
       onPlaceFreed: () => this.#pump(),
@@ -274,7 +277,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #settled(call: RunningCall): void {
-    this.#unsettled.remove(call);
+    this.#calls.remove(call);
     const { outcome } = call;
     const isSilent = !call.isPrimary && outcome.status === 'ok' && outcome.value === undefined;
     if (call.isPrimary) this.#tally.count(outcome.status);
@@ -285,36 +288,11 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     this.#pump();
   }
 
-  #cancelAll(): void {
-    const reason = new FaasError({
-      code: 'CANCELLED',
-      executed: 'maybe',
-      message: 'The runner stopped and its grace period is over.',
-    });
-    // The waiting first: a place that a cancelled call leaves must not let one of them in.
-    const calls = this.#unsettled.toArray();
-    for (const call of calls) if (call.isWaiting) call.cancel(reason);
-    for (const call of calls) call.cancel(reason);
-    this.#graceTimer = setTimeout(() => this.#deliveries.close(), LAST_DELIVERY_MS);
+  /** The grace period is over: what still runs is cancelled, and what does not end is left behind. */
+  #endByForce(): void {
+    if (this.#phase !== 'draining') return;
+    this.#calls.cancelAll();
+    this.#deliveries.endSoon();
+    this.#intake.abandon();
   }
-
-  async #shutDown(): Promise<void> {
-    for (const [index, handler] of this.#config.shutdownHandlers.entries()) {
-      try {
-        await handler();
-      } catch (error) {
-        const name = handler.name === '' ? `shutdown-handler-${index + 1}` : handler.name;
-        this.#reports.trouble('shutdownError', { handler: name, error });
-      }
-    }
-  }
-
-  #handlerRoute(handler: JobHandler<unknown, unknown>, route: 'always' | 'fallback'): JobRoute {
-    const name = handler.name === '' ? route : handler.name;
-    return new JobRoute(defineJob({ id: 0, name, handler }), route, this.#routes);
-  }
-}
-
-function about(call: RunningCall): CallEvent {
-  return { jobId: call.request.jobId, jobName: call.route.job.name, callId: call.callId };
 }

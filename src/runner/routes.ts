@@ -1,5 +1,5 @@
 /** Job id -> where its calls go now: the local handler or an executor, each behind its layers. */
-import type { AnyJob } from '../core/define-job.js';
+import { type AnyJob, defineJob, type JobHandler } from '../core/define-job.js';
 import type { FaasInvoker } from '../core/executor.js';
 import type { JobId } from '../core/job.js';
 import { type Layer, withLayers } from '../core/layer.js';
@@ -10,6 +10,10 @@ import { CountedInvoker, LocalInvoker } from './local.js';
 import type { Route } from './outcome.js';
 
 export interface RouteOptions {
+  readonly jobs: readonly AnyJob[];
+  readonly always: readonly JobHandler<unknown, unknown>[];
+  readonly fallback: JobHandler<unknown, unknown> | undefined;
+  readonly registry: FaasRegistry;
   readonly layers: readonly Layer[];
   readonly retry: Partial<RetryPolicy> | false;
   /** Makes the retry layer: handed in, so that this file knows no layer. */
@@ -32,7 +36,8 @@ export class JobRoute {
   readonly route: Route;
   readonly local: Target | undefined;
   readonly #table: RouteTable;
-  readonly #jobGate: Gate | undefined;
+  /** The limit of the job itself: the first gate of each of its targets. */
+  readonly jobGate: Gate | undefined;
   #faas: Target | undefined;
   #seenVersion = -1;
 
@@ -40,12 +45,12 @@ export class JobRoute {
     this.job = job;
     this.route = route;
     this.#table = table;
-    this.#jobGate = job.concurrency === undefined ? undefined : new Gate(job.concurrency);
+    this.jobGate = job.concurrency === undefined ? undefined : new Gate(job.concurrency);
     if (job.handler !== undefined) {
       this.local = {
         invoker: table.withRetry(job, LOCAL_INVOKER, table.newBudget()),
         isLocal: true,
-        gates: this.#jobGate === undefined ? NO_GATES : [this.#jobGate],
+        gates: this.jobGate === undefined ? NO_GATES : [this.jobGate],
       };
     }
   }
@@ -54,16 +59,30 @@ export class JobRoute {
   target(): Target | undefined {
     const { registry } = this.#table;
     if (this.route === 'job' && registry.version !== this.#seenVersion) {
-      this.#seenVersion = registry.version;
       const executor = registry.get(this.job.id);
       this.#faas = executor === undefined ? undefined : this.#faasTarget(executor);
+      // Last: where a layer throws, the next call must not go to the target of before.
+      this.#seenVersion = registry.version;
     }
     return this.#faas ?? this.local;
   }
 
+  /** Sends the calls from now on to `executor`; where a layer cannot wrap it, nothing changes. */
+  moveTo(executor: FaasInvoker): void {
+    const { registry } = this.#table;
+    const previous = registry.replace(this.job.id, executor);
+    try {
+      this.target();
+    } catch (thrown) {
+      if (previous === undefined) registry.unregister(this.job.id);
+      else registry.replace(this.job.id, previous);
+      throw thrown;
+    }
+  }
+
   #faasTarget(executor: FaasInvoker): Target {
     const executorGate = this.#table.executorGate(executor);
-    const gates = [this.#jobGate, executorGate].filter((gate) => gate !== undefined);
+    const gates = [this.jobGate, executorGate].filter((gate) => gate !== undefined);
     const budget = this.#table.budgetOf(executor);
     const invoker = this.#table.withRetry(this.job, this.#table.layered(executor), budget);
     return { invoker, isLocal: false, gates };
@@ -75,6 +94,11 @@ const LOCAL_INVOKER = new LocalInvoker();
 
 export class RouteTable {
   readonly registry: FaasRegistry;
+  /** Of the handlers that run beside every job. */
+  readonly always: readonly JobRoute[];
+  /** For items that nobody takes. */
+  readonly none: JobRoute;
+  readonly #fallback: JobRoute | undefined;
   readonly #options: RouteOptions;
   readonly #routes = new Map<JobId, JobRoute>();
   readonly #ids = new Map<string, JobId>();
@@ -84,17 +108,30 @@ export class RouteTable {
   // An executor that is down must not use up the retries of another one.
   readonly #budgets = new WeakMap<FaasInvoker, RetryBudget>();
 
-  constructor(jobs: Iterable<AnyJob>, registry: FaasRegistry, options: RouteOptions) {
-    this.registry = registry;
+  /** @throws what a layer throws that cannot wrap an executor */
+  constructor(options: RouteOptions) {
+    this.registry = options.registry;
     this.#options = options;
-    for (const job of jobs) {
-      this.#routes.set(job.id, new JobRoute(job, 'job', this));
+    this.always = options.always.map((handler) => this.#ofHandler(handler, 'always'));
+    this.#fallback = options.fallback && this.#ofHandler(options.fallback, 'fallback');
+    this.none = new JobRoute(defineJob({ id: 0, name: '(unknown)' }), 'fallback', this);
+    for (const job of options.jobs) {
+      const route = new JobRoute(job, 'job', this);
+      // Wraps its executor now: a layer that refuses it must be heard at start, not at the first call.
+      route.target();
+      this.#routes.set(job.id, route);
       this.#ids.set(job.name, job.id);
     }
   }
 
+  /** The route of that job and no other. */
   get(jobId: JobId): JobRoute | undefined {
     return this.#routes.get(jobId);
+  }
+
+  /** Who takes an item with that id: its job, else a handler that takes any. */
+  find(jobId: JobId): JobRoute | undefined {
+    return this.#routes.get(jobId) ?? this.always[0] ?? this.#fallback;
   }
 
   idOf(name: string): JobId | undefined {
@@ -143,5 +180,10 @@ export class RouteTable {
       this.#gates.set(executor, gate);
     }
     return gate;
+  }
+
+  #ofHandler(handler: JobHandler<unknown, unknown>, route: 'always' | 'fallback'): JobRoute {
+    const name = handler.name === '' ? route : handler.name;
+    return new JobRoute(defineJob({ id: 0, name, handler }), route, this);
   }
 }

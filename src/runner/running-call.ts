@@ -3,31 +3,17 @@ import { decodeWith } from '../core/codec.js';
 import type { JobRequest } from '../core/define-job.js';
 import { FaasError } from '../core/errors.js';
 import type { CallMetrics, JobResult, Metadata } from '../core/job.js';
-import { isCurable } from '../core/retry-policy.js';
 import { CallScope } from '../core/scope.js';
 import { validate } from '../core/standard-schema.js';
-import { cannotRoute, noTarget, notAFaasError, withExecuted } from './call-errors.js';
-import type { Listed } from './call-list.js';
+import { cannotRoute, noTarget, notAFaasError, statusOf, withExecuted } from './call-errors.js';
+import type { CallOwner } from './call-owner.js';
+import type { Listed } from './calls-in-flight.js';
 import type { Delivery } from './consumer-lane.js';
+import type { CallEvent } from './events.js';
 import type { Waiter } from './gate.js';
 import { type AttemptTally, LOCAL, LocalResult, RunnerCall } from './local.js';
 import type { Outcome, OutcomeStatus } from './outcome.js';
 import type { JobRoute, Target } from './routes.js';
-
-/** The runner, as its calls see it. */
-export interface CallOwner {
-  newCallId(): string;
-  onWaiting(call: RunningCall): void;
-  onNoLongerWaiting(call: RunningCall): void;
-  onAttempt(call: RunningCall, ranOn: string): void;
-  onFallback(call: RunningCall, error: FaasError): void;
-  onSettled(call: RunningCall): void;
-  onDelivered(call: RunningCall): void;
-  /** A place in a gate came back after its call had settled. */
-  onPlaceFreed(): void;
-  /** Something threw where nothing may: a bug of ours, which must neither hide nor stop the runner. */
-  onDefect(error: unknown): void;
-}
 
 /** How long an executor may take to report the facts of a call that was just cancelled. */
 const FACTS_GRACE_MS = 25;
@@ -53,6 +39,8 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   #target: Target | undefined;
   /** How many of the target's gates it is in, from the first. */
   #places = 0;
+  /** Settled, while its local handler has not ended. */
+  #handlerRunsOn = false;
   readonly #call: RunnerCall;
   readonly #owner: CallOwner;
   readonly #timeoutMs: number;
@@ -165,9 +153,10 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
       const runsHere = this.#target?.isLocal === true || this.#fellBack;
       const executed = this.attempts === 0 ? 'no' : runsHere ? 'yes' : 'maybe';
       const error = withExecuted(reason, executed, this.route.job.name);
-      // A handler in this process cannot be stopped: its late answer is dropped. An executor may know more, and so may
-      // a layer that has not sent anything yet.
-      if (runsHere) this.#settleFailed(error);
+      // A handler in this process cannot be stopped: its late answer is dropped, and until then it counts for the limit
+      // of its job. An executor may know more, and so may a layer that has not sent anything yet.
+      this.#handlerRunsOn = runsHere;
+      if (runsHere || this.#target === undefined) this.#settleFailed(error);
       else setTimeout(() => this.#settleFailed(error), FACTS_GRACE_MS);
     }
     return true;
@@ -192,7 +181,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   }
 
   readonly #onResult = (result: JobResult): void => {
-    if (this.#state === 'settled') return;
+    if (this.#state === 'settled') return this.#answeredLate();
     if (result instanceof LocalResult) return this.#settleOk(result.value, result);
     const { job } = this.route;
     const what = `The output of job "${job.name}"`;
@@ -210,7 +199,10 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
     );
   };
 
-  readonly #onFailure = (thrown: unknown): void => this.fail(thrown);
+  readonly #onFailure = (thrown: unknown): void => {
+    if (this.#state === 'settled') this.#answeredLate();
+    else this.fail(thrown);
+  };
 
   fail(thrown: unknown): void {
     if (this.#state === 'settled') return;
@@ -235,16 +227,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   }
 
   #settleFailed(error: FaasError): void {
-    this.#settle(this.#statusOf(error), undefined, error, undefined);
-  }
-
-  #statusOf(error: FaasError): Exclude<OutcomeStatus, 'ok'> {
-    if (error.code === 'TIMEOUT') return 'timed-out';
-    if (error.code === 'CANCELLED') return 'cancelled';
-    const { retry, idempotent } = this.route.job;
-    const functionErrors = typeof retry === 'object' && retry.functionErrors === true;
-    const gaveUp = error.attempts !== undefined && isCurable(error, idempotent === true, functionErrors);
-    return gaveUp ? 'dead' : 'failed';
+    this.#settle(statusOf(error, this.route.job), undefined, error, undefined);
   }
 
   #settle(
@@ -279,20 +262,33 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
       metadata: result?.metadata ?? this.#call.metadata,
     };
     this.#outcome = outcome as Outcome;
-    if (this.#places > 0) this.#leaveGates();
+    if (this.#places > 0) this.#leaveGates(this.#handlerRunsOn && this.route.jobGate !== undefined ? 1 : 0);
     this.#owner.onSettled(this);
   }
 
-  #leaveGates(): void {
-    const gates = this.#target?.gates.slice(0, this.#places) ?? [];
-    this.#places = 0;
-    for (const gate of gates) gate.leave();
+  /** What came after the outcome is dropped; the place it kept is free now. */
+  #answeredLate(): void {
+    if (this.#places === 0) return;
+    this.#leaveGates(0);
+    this.#owner.onPlaceFreed();
+  }
+
+  /** @param kept how many gates, from the first, it stays in */
+  #leaveGates(kept: 0 | 1): void {
+    const left = this.#target?.gates.slice(kept, this.#places) ?? [];
+    this.#places = kept;
+    for (const gate of left) gate.leave();
     try {
-      for (const gate of gates) gate.admit();
+      for (const gate of left) gate.admit();
     } catch (error) {
       // Whatever happened to a call that came in: this one is settled, and its outcome must go out.
       this.#owner.onDefect(error);
     }
+  }
+
+  /** What events say about it. */
+  event(): CallEvent {
+    return { jobId: this.request.jobId, jobName: this.route.job.name, callId: this.callId };
   }
 
   giveTo(deliver: (outcome: Outcome) => unknown): unknown {

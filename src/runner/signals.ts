@@ -17,7 +17,7 @@ export function stopOnSignals(runner: JobRunner, options: StopOnSignalsOptions =
   let received = 0;
   const listener = () => {
     received += 1;
-    void runner.stop(received > 1 ? { graceMs: 0 } : graceMs === undefined ? {} : { graceMs });
+    runner.stop(received > 1 ? { graceMs: 0 } : graceMs === undefined ? {} : { graceMs });
   };
   const letGo = () => {
     for (const signal of signals) process.off(signal, listener);

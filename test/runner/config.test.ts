@@ -91,6 +91,67 @@ describe('a runner that cannot work says so before it starts', () => {
     expect(text).toMatch(/concurrency is 0[\s\S]*timeoutMs is -1[\s\S]*graceMs is NaN/);
   });
 
+  it.each([
+    [{ bufferSize: 0 }, /bufferSize of consumer-1 is 0; use an integer above 0/],
+    [{ bufferBytes: -1 }, /bufferBytes of consumer-1 is -1; use a number above 0/],
+    [{ timeoutMs: Number.NaN }, /timeoutMs of consumer-1 is NaN/],
+    [{ attempts: 0 }, /attempts of consumer-1 is 0/],
+    [{ overflow: 'drop' }, /overflow of consumer-1 is "drop"; use 'wait' or 'park'/],
+    [{ onParked: 'log' }, /onParked of consumer-1 is not a function/],
+    [{ bufersize: 5 }, /consumer-1 has the unknown option "bufersize"/],
+  ])('a consumer with %o', (options, expected) => {
+    const build = () =>
+      JobRunner.builder()
+        .job(job)
+        .producer([])
+        .consumer(() => {}, options as never)
+        .build();
+    expect(message(build)).toMatch(expected);
+  });
+
+  it('a consumer, a service, a handler that is none', () => {
+    const text = message(() =>
+      JobRunner.builder()
+        .job(job)
+        .producer([])
+        .consumer(5 as never)
+        .backgroundService({ name: 'x' } as never)
+        .shutdownHandler(undefined as never)
+        .always('x' as never)
+        .build(),
+    );
+    expect(text).toMatch(/consumer-1 is not a function[\s\S]*background service 1 is neither/);
+    expect(text).toMatch(/shutdown handler 1 is not a function[\s\S]*always handler 1 is not a function/);
+  });
+
+  it('restarts that make no sense', () => {
+    const restart = { attempts: 0.5, minDelayMs: -1, maxDelayMs: Number.NaN };
+    const text = message(() =>
+      JobRunner.builder()
+        .job(job)
+        .producer(() => [], { restart })
+        .build(),
+    );
+    expect(text).toMatch(/restart\.attempts of producer-1 is 0\.5[\s\S]*minDelayMs[\s\S]*maxDelayMs/);
+  });
+
+  it('a layer that cannot wrap an executor', () => {
+    const refuses = () => {
+      throw new FaasError({ code: 'CONFIG', executed: 'no', message: 'this layer wants a name' });
+    };
+    const build = () =>
+      JobRunner.builder()
+        .job(job)
+        .producer([])
+        .withFaasExecutor(
+          0,
+          invoker(() => 1),
+        )
+        .layers(refuses)
+        .build();
+    expect(message(build)).toMatch('this layer wants a name');
+  });
+
   it('a wrong id and a job registered twice, at once', () => {
     const faas = invoker(() => 1);
     expect(message(() => JobRunner.builder().withFaasExecutor(2 ** 32, faas))).toMatch(/not valid/);

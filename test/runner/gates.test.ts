@@ -5,6 +5,63 @@ import { delay, gate, invoker } from '../support/invoker.js';
 /** Far more than a stack of wake-ups, one inside the other, can hold. */
 const MANY = 20_000;
 
+describe('a local handler that runs on after its deadline', () => {
+  it('keeps the place of its job, while its outcome is out and others end by their own deadline', async () => {
+    const { opened, open } = gate();
+    let now = 0;
+    let most = 0;
+    const outcomes: Outcome[] = [];
+    const exclusive = defineJob({
+      id: 0,
+      name: 'exclusive',
+      concurrency: 1,
+      timeoutMs: 200,
+      handler: async (n: number) => {
+        now += 1;
+        most = Math.max(most, now);
+        if (n === 0) await opened;
+        now -= 1;
+      },
+    });
+    async function* items() {
+      yield exclusive.call(0);
+      yield exclusive.call(1, { deadline: Date.now() + 50 });
+      while (outcomes.length < 2) await delay(1);
+      setTimeout(open, 30);
+      yield exclusive.call(2);
+    }
+    const summary = await JobRunner.builder()
+      .job(exclusive)
+      .producer(items)
+      .consumer((outcome) => outcomes.push(outcome))
+      .run();
+    expect(summary).toMatchObject({ ok: 1, timedOut: 2 });
+    expect(most).toBe(1);
+    expect(outcomes.map(({ input, error }) => [input, error?.executed])).toEqual([
+      [1, 'no'],
+      [0, 'yes'],
+      [2, undefined],
+    ]);
+  });
+
+  it('and never ends, holds up neither the run nor other jobs', async () => {
+    const hangs = defineJob({
+      id: 0,
+      name: 'hangs',
+      concurrency: 1,
+      timeoutMs: 30,
+      handler: () => new Promise(() => {}),
+    });
+    const other = defineJob({ id: 1, name: 'other', handler: () => 1 });
+    const summary = await JobRunner.builder()
+      .job(hangs)
+      .job(other)
+      .producer([hangs.call(), hangs.call(), other.call()])
+      .run();
+    expect(summary).toMatchObject({ ok: 1, timedOut: 2 });
+  });
+});
+
 describe('long lines before a limit', () => {
   it('calls that fail the moment they are woken do not stop the ones behind them', async () => {
     const { opened, open } = gate();

@@ -232,6 +232,55 @@ describe('limits on what runs at once', () => {
 });
 
 describe('layers of the runner', () => {
+  /** Wraps no executor called `bad`. */
+  const picky: Layer = (inner) => {
+    if (inner.provider === 'bad') throw new Error('not with me');
+    return inner;
+  };
+
+  it('that refuse an executor are heard by register(), and the job stays where it was', async () => {
+    const { opened, open } = gate();
+    const outcomes: Outcome[] = [];
+    const bad = invoker(() => 1, { provider: 'bad' });
+    const runner = JobRunner.builder()
+      .job(job)
+      .producer(async function* () {
+        await opened;
+        yield job.call(3);
+      })
+      .layers(picky)
+      .consumer((outcome) => outcomes.push(outcome))
+      .build();
+    const run = runner.run();
+    expect(() => runner.register(0, bad)).toThrow('not with me');
+    expect(runner.registry.get(0)).toBeUndefined();
+    open();
+    await run;
+    expect(outcomes).toMatchObject([{ status: 'ok', ranOn: 'local' }]);
+  });
+
+  it('that refuse an executor put into the registry itself fail each call, and the runner goes on', async () => {
+    const outcomes: Outcome[] = [];
+    const bad = invoker(() => 1, { provider: 'bad' });
+    const runner = JobRunner.builder()
+      .job(job)
+      .producer(async function* () {
+        await delay(1);
+        yield job.call(1);
+        yield job.call(2);
+        runner.registry.unregister(0);
+        yield job.call(3);
+      })
+      .layers(picky)
+      .consumer((outcome) => outcomes.push(outcome))
+      .build();
+    const run = runner.run();
+    runner.registry.register(0, bad);
+    expect(await run).toMatchObject({ accepted: 3, failed: 2, ok: 1 });
+    expect(outcomes[0]?.error).toMatchObject({ code: 'CONFIG', executed: 'no' });
+    expect(outcomes[0]?.error?.message).toContain('not with me');
+  });
+
   it('wrap each executor once, the first listed outermost', async () => {
     const order: string[] = [];
     const named =
