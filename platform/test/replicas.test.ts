@@ -225,23 +225,46 @@ describe('in any order of events', () => {
       fc.record({ do: fc.constant('wait' as const), ms }),
       fc.record({ do: fc.constant('end' as const), at: fc.nat({ max: 9 }) }),
       fc.record({ do: fc.constant('fail' as const) }),
+      fc.record({
+        do: fc.constant('use' as const),
+        workMs: ms,
+        end: fc.constantFrom('answer' as const, 'time-out' as const, 'not-reached' as const),
+        callerMs: ms,
+      }),
     ),
     { maxLength: 15 },
   );
 
-  it('there are in the end as many instances as are wanted', async () => {
+  const work =
+    ({ workMs, end }: { workMs: number; end: string }) =>
+    async (): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, workMs));
+      if (end === 'time-out') throw new PlatformError('TIMEOUT', 'stuck');
+      if (end === 'not-reached') throw new NotReached('it is gone');
+    };
+
+  it('there are in the end as many instances as are wanted, with nothing to do, and every caller knows', async () => {
     vi.useFakeTimers();
     const check = async (replicas: number, startMs: number, destroyMs: number, steps: Steps) => {
       const nursery = Object.assign(new Nursery(), { startMs, destroyMs });
-      const all = new Replicas({ start: nursery.start, replicas });
+      const all = new Replicas({ start: nursery.start, replicas, maxInflight: 2 });
+      const [asked, answered] = [[] as unknown[], [] as unknown[]];
       for (const step of steps) {
         if (step.do === 'scale') all.scale(step.replicas);
         if (step.do === 'wait') await vi.advanceTimersByTimeAsync(step.ms);
         if (step.do === 'end') all.all()[step.at]?.end('it fell over');
         if (step.do === 'fail') nursery.failures.push('no start');
+        if (step.do === 'use') {
+          const caller = new AbortController();
+          setTimeout(() => caller.abort(new PlatformError('TIMEOUT', 'no patience')), step.callerMs);
+          asked.push(step);
+          const told = (): unknown => answered.push(step);
+          all.use(work(step), 1000, caller.signal).then(told, told);
+        }
       }
       nursery.failures.length = 0;
       await vi.advanceTimersByTimeAsync(60_000);
+      expect([answered.length, all.inflight]).toEqual([asked.length, 0]);
       // Code that never ran is tried again only when somebody asks for it.
       if (all.reason === undefined || nursery.made.length > 0) {
         expect(all.ready).toBe(all.wanted);

@@ -199,12 +199,13 @@ export class Replicas<R extends Replica> {
     try {
       // From here on it counts as ready or not at all: what is being destroyed must not stand in for one that is wanted.
       const replica = await this.#options.start(this.#closing.signal).finally(() => this.#starting--);
-      if (this.#closing.signal.aborted || this.#ready.size >= this.#wanted) return await replica.destroy();
-      this.#ready.set(replica, { inflight: 0, abandoned: 0 });
-      replica.ended.then((why) => this.#onEnded(replica, why));
+      // Also one that nobody wants by now has shown that the code runs.
       this.#wasReady = true;
       this.#failures = 0;
       this.#first.resolve();
+      if (this.#closing.signal.aborted || this.#ready.size >= this.#wanted) return await replica.destroy();
+      this.#ready.set(replica, { inflight: 0, abandoned: 0 });
+      replica.ended.then((why) => this.#onEnded(replica, why));
       // Others may have failed before the first one showed that the code can run.
       this.#fill();
     } catch (error) {
