@@ -50,7 +50,8 @@ export async function history(seed: number): Promise<{ runs: number; cuts: numbe
 
 function randomFile(pick: <T>(all: readonly T[]) => T, random: () => number): Declarations {
   // Names change under their addresses, and back.
-  const named = (key: string) => (random() < 0.3 ? `${key}-new` : key);
+  const secretNames = ['s-one', 's-two', 's-three'].sort(() => random() - 0.5);
+  const named = (key: string) => (random() < 0.6 ? (secretNames.pop() ?? key) : `${key}-own`);
   // Names of functions go from one to another, too.
   const names = ['aaa', 'bbb', 'ccc', 'ddd'].sort(() => random() - 0.5);
   const nameOf = (key: string) => (random() < 0.6 ? (names.pop() ?? key) : `${key}-own`);

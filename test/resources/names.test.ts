@@ -88,3 +88,18 @@ it('a job id means nothing to a provider that knows functions by names', async (
   expect((await world.run(file({ resize: { ...one, job_id: 8 } }))).failed).toEqual([]);
   expect(world.writes).toEqual([]);
 });
+
+it('secrets swap their names in one apply, and each keeps its own value', async () => {
+  const world = new World();
+  const secrets = (left: string, right: string): Declarations => ({
+    secrets: { aaa: { name: left, value_env: 'one' }, bbb: { name: right, value_env: 'two' } },
+    functions: { user: { ...one, secrets: [left] } },
+  });
+  await world.run(secrets('left', 'right'));
+  expect((await world.run(secrets('right', 'left'))).failed).toEqual([]);
+  expect([...world.secrets].sort()).toEqual([
+    ['left', 'two'],
+    ['right', 'one'],
+  ]);
+  expect(await world.isSettled(secrets('right', 'left'))).toBe(true);
+});
