@@ -225,17 +225,11 @@ class Door(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = answer
 
-    def handle_expect_100(self):
-        return True  # asked for in body(), when the body is wanted
-
     def body(self, limit, *types):
         if self.headers.get_content_type() not in types or "Content-Type" not in self.headers:
             raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"send {' or '.join(types)}")
         if self.length > limit:
             raise Refusal(413, "PAYLOAD_TOO_LARGE", f"more than {limit} bytes")
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.send_response_only(100)
-            self.end_headers()
         data = self.rfile.read(self.length)
         if len(data) < self.length:
             raise Refusal(400, "INVALID_REQUEST", "the body ended early")

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { JobCall } from '../../src/core/job.ts';
 import { callContext } from '../../src/core/scope.ts';
 import type { HttpFaasExecutorOptions } from '../../src/executors/custom-http/index.ts';
+import { retry } from '../../src/layers/index.ts';
 import type { FakePlatformOptions, FakeRequest, ScriptedReply } from '../../src/testing/index.ts';
 import { isInvoke, OCTETS, stage } from './platform-11.ts';
 import { call, cancelWith, failureOf, jobCall, pause, until } from './server.ts';
@@ -122,6 +123,15 @@ describe('an asynchronous call', () => {
     ]);
     const error = await failureOf(call(executor));
     expect([error.code, error.executed, error.functionName]).toEqual([code, executed, 'job7']);
+  });
+
+  it('that somebody cancelled is not sent again, whatever code the platform gives it', async () => {
+    const { executor, platform } = await staged();
+    const cancelled = { invocation_id: 'call-1', status: 'cancelled', code: 'UNAVAILABLE', executed: 'no' };
+    platform.script([{ match: isPoll, respond: { status: 200, body: cancelled } }]);
+    const error = await failureOf(retry()(executor).invoke(jobCall(), callContext()));
+    expect([error.code, error.executed]).toEqual(['CANCELLED', 'no']);
+    expect(platform.requests.filter(isInvoke)).toHaveLength(1);
   });
 
   it('accepted under another id may have run', async () => {
