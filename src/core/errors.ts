@@ -30,11 +30,14 @@ export type Executed = 'no' | 'maybe' | 'yes';
 
 /** The error a handler threw, as it arrived from the other side. */
 export interface RemoteError {
+  /** The class of the error, for example `RangeError`. */
   readonly name: string;
   readonly message: string;
+  /** Absent where the other side sends none. */
   readonly stack?: string;
 }
 
+/** What a FaasError is made of; what is absent is not known. */
 export interface FaasErrorOptions {
   /** Says what failed, where, and what to do. Must not hold a secret or a byte of a payload. */
   readonly message: string;
@@ -46,29 +49,48 @@ export interface FaasErrorOptions {
   readonly functionName?: string | undefined;
   /** The provider's status code, usually HTTP. */
   readonly status?: number | undefined;
+  /** The provider's own id of the request, to find it in the provider's logs. */
   readonly requestId?: string | undefined;
-  /** How long the provider asked to wait before another attempt. */
+  /** Milliseconds the provider asked to wait before another attempt. */
   readonly retryAfterMs?: number | undefined;
-  /** Set once a retry layer gave up: how many attempts were made. An outer retry leaves it alone. */
+  /** Set once a retry layer gave up: how many requests were sent. An outer retry leaves it alone. */
   readonly attempts?: number | undefined;
+  /** What the handler threw. */
   readonly remote?: RemoteError | undefined;
+  /** The error below. */
   readonly cause?: unknown;
 }
 
 // Registered in the global symbol table, so that two installs of the package recognise each other's errors.
 const BRAND = Symbol.for('jobferry.FaasError');
+/** What `console.log` calls. */
+const INSPECT = Symbol.for('nodejs.util.inspect.custom');
 
+/**
+ * A failure, as facts: what it means (`code`), whether the function ran (`executed`), and where. Every error that an
+ * executor or a layer reports is one; see docs/errors.md for what is retried.
+ */
 export class FaasError extends Error {
   override readonly name = 'FaasError';
+  /** What it means. */
   readonly code: FaasErrorCode;
+  /** Did the function run? Speaks for all attempts together once a retry layer gave up. */
   readonly executed: Executed;
+  /** The provider id of the executor, for example `custom-http`. */
   readonly provider: string | undefined;
+  /** The deployed function the call was meant for; the job's name where it ran in this process. */
   readonly functionName: string | undefined;
+  /** The provider's status code, usually HTTP. */
   readonly status: number | undefined;
+  /** The provider's own id of the request. */
   readonly requestId: string | undefined;
+  /** Milliseconds the provider, or an open circuit, asked to wait before another attempt. */
   readonly retryAfterMs: number | undefined;
+  /** Requests that were sent, once a retry layer gave up; undefined before. */
   readonly attempts: number | undefined;
+  /** What the handler threw, for a FUNCTION_ERROR. */
   readonly remote: RemoteError | undefined;
+  /** The brand by which `is` knows an error of any install of this package. */
   readonly [BRAND] = true;
 
   constructor(options: FaasErrorOptions) {
@@ -89,9 +111,12 @@ export class FaasError extends Error {
     return typeof value === 'object' && value !== null && BRAND in value;
   }
 
-  /** The same failure with some facts changed; the original becomes the cause unless one is given. */
+  /**
+   * A copy with some facts changed. With the same code and message it is the same failure, and keeps its stack and its
+   * cause; with others it says something new, and this error becomes its cause. A `cause` that is given counts.
+   */
   with(changes: Partial<FaasErrorOptions>): FaasError {
-    return new FaasError({ ...this.toJSON(), remote: this.remote, cause: this, ...changes });
+    return changed(this, changes);
   }
 
   /** Plain data for logs and the `--json` output: no stack, no cause, absent facts left out. */
@@ -102,6 +127,42 @@ export class FaasError extends Error {
     }
     return data as unknown as FaasErrorData;
   }
+
+  /** For `console.log`: each fact once, and one stack, that of what went wrong first. */
+  [INSPECT](depth: number, options: object, inspect: (value: unknown, options: object) => string): string {
+    const { message, remote, ...facts } = this.toJSON();
+    const headline = `${this.name}: ${message}`;
+    if (depth < 0) return `[${headline}]`;
+    const { cause } = this;
+    // In this process the cause is the very error that `remote` describes.
+    const isTold = remote === undefined || (cause instanceof Error && cause.message === remote.message);
+    const below = {
+      ...(!isTold && { remote: asIs(remote.stack ?? `${remote.name}: ${remote.message}`) }),
+      ...(cause !== undefined && { cause }),
+    };
+    const frames = Object.keys(below).length > 0 ? '' : framesOf(this.stack);
+    return `${headline}${frames} ${inspect({ ...facts, ...below }, options)}`;
+  }
+}
+
+// Not in the class: a bundler renames a class that mentions itself, and then its errors print as `_FaasError`.
+function changed(error: FaasError, changes: Partial<FaasErrorOptions>): FaasError {
+  const { code = error.code, message = error.message } = changes;
+  const isSame = code === error.code && message === error.message;
+  const copy = new FaasError({ ...error.toJSON(), cause: isSame ? error.cause : error, ...changes });
+  if (isSame && !('cause' in changes) && error.stack !== undefined) copy.stack = error.stack;
+  return copy;
+}
+
+/** A text that `inspect` prints without quotes. */
+function asIs(text: string): object {
+  return { [INSPECT]: () => text };
+}
+
+/** The lines of a stack that name places, with the line break before the first. */
+function framesOf(stack = ''): string {
+  const first = stack.search(/\n\s+at /);
+  return first === -1 ? '' : stack.slice(first);
 }
 
 const DATA_KEYS = [
@@ -117,6 +178,7 @@ const DATA_KEYS = [
   'remote',
 ] as const;
 
+/** A FaasError as plain data, as `toJSON` gives it. */
 export type FaasErrorData = Omit<FaasErrorOptions, 'cause'>;
 
 /** Describes anything that was thrown as the error of a handler. */

@@ -1,5 +1,6 @@
 import { getEventListeners, once } from 'node:events';
 import { inspect } from 'node:util';
+import { build } from 'esbuild';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { bytesCodec, jsonCodec } from '../../src/core/codec.js';
@@ -42,11 +43,67 @@ describe('FaasError', () => {
     expect(JSON.stringify(data)).not.toContain('secret');
   });
 
-  it('with() changes facts and keeps the original as the cause', () => {
+  it('with() changes facts of the same failure, and piles up no causes', () => {
+    const cause = new Error('ECONNREFUSED');
+    const first = error().with({ cause });
+    const last = first.with({ executed: 'maybe' }).with({ provider: 'p' }).with({ attempts: 3 });
+    expect(last).toMatchObject({ code: 'UNAVAILABLE', executed: 'maybe', provider: 'p', attempts: 3 });
+    expect(last.cause).toBe(cause);
+    expect(last.stack).toBe(first.stack);
+  });
+
+  it('with() keeps the original as the cause of what says something else', () => {
     const first = error();
-    const second = first.with({ attempts: 3 });
-    expect(second).toMatchObject({ code: 'UNAVAILABLE', attempts: 3, cause: first });
-    expect(inspect(second)).toContain('for the test');
+    expect(first.with({ message: 'in other words' }).cause).toBe(first);
+    expect(first.with({ code: 'TIMEOUT' }).cause).toBe(first);
+    expect(first.with({ code: 'TIMEOUT', cause: undefined }).cause).toBeUndefined();
+  });
+
+  it('is printed briefly: each fact once, and the stack of what the handler threw once', async () => {
+    const job = defineJob({
+      id: 1,
+      name: 'boom',
+      handler: () => {
+        throw new RangeError('out of cheese');
+      },
+    });
+    const errors: unknown[] = [];
+    const run = (executor?: MemoryExecutor) => {
+      const builder = JobRunner.builder()
+        .job(job)
+        .producer([job.call()])
+        .consumer(({ error }) => errors.push(error));
+      if (executor !== undefined) builder.withFaasExecutor(1, executor);
+      return builder.run();
+    };
+    await run();
+    await run(new MemoryExecutor({ jobs: [job] }));
+    for (const printed of errors.map((error) => inspect(error))) {
+      expect(printed).toMatch(/^FaasError: boom failed on (local|memory): RangeError: out of cheese/);
+      expect(printed).toContain("code: 'FUNCTION_ERROR'");
+      expect(printed.match(/core\.test\.ts/g)?.length).toBeLessThanOrEqual(2);
+      expect(printed.match(/RangeError: out of cheese\n/g)).toHaveLength(1);
+      expect(printed.split('\n').length).toBeLessThan(25);
+    }
+  });
+
+  it('prints its own stack where nothing lies below, and the stack of the other side as text', () => {
+    expect(inspect(error())).toMatch(/^FaasError: for the test\n +at .*core\.test\.ts/);
+    const remote = { name: 'KeyError', message: 'x', stack: 'KeyError: x\n    at handler.py:3' };
+    const failed = new FaasError({ code: 'FUNCTION_ERROR', executed: 'yes', message: 'm', remote });
+    expect(inspect(failed)).toContain('remote: KeyError: x\n');
+    expect(inspect({ error: { deep: { deeper: error() } } })).toContain('[FaasError: for the test]');
+  });
+
+  it('has its name after bundling, too', async () => {
+    const { outputFiles } = await build({
+      entryPoints: ['src/core/errors.ts'],
+      bundle: true,
+      format: 'esm',
+      target: 'node22',
+      write: false,
+    });
+    expect(outputFiles[0]?.text).not.toMatch(/class _\w*Error/);
   });
 
   it('what a handler throws becomes a FUNCTION_ERROR that ran, whatever it says of itself', () => {
