@@ -152,3 +152,26 @@ secrets:
     expect(world.fake.functions.size).toBe(0);
   });
 });
+
+describe('the state', () => {
+  it('is beside the file also when JOBFERRY_STATE is empty', async () => {
+    await using world = await declared(ONE);
+    world.env['JOBFERRY_STATE'] = '';
+    expect((await world.run('apply', '--auto-approve')).code).toBe(0);
+    expect(JSON.parse(await world.read('jobferry.state.json'))).toMatchObject({ version: 4 });
+  });
+
+  it.runIf(process.platform === 'linux')('need not be locked by who only looks', async () => {
+    await using world = await declared(ONE);
+    // Not even root makes a file there.
+    const place = ['--state', '/sys/jobferry.state.json'];
+    for (const command of ['plan', 'drift']) {
+      const { code, stderr } = await world.run(command, ...place);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/warning: The lock of the state, .* cannot be made: .* Going on without a lock/);
+    }
+    const { code, stderr } = await world.run('apply', '--auto-approve', ...place);
+    expect(code).toBe(2);
+    expect(stderr).toContain('keep the state elsewhere with --state');
+  });
+});

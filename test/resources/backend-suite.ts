@@ -105,10 +105,28 @@ export function backendSuite(fresh: () => Promise<() => StateBackend>): void {
     await other.close?.();
   });
 
-  it('refuses what is no state, and names the backup', async () => {
+  it.each([
+    [
+      'of another tool',
+      '{"version": 3}',
+      /is of version 3, and this jobferry reads version 4. It was not written by/,
+    ],
+    ['of a newer one', '{"version": 5}', /is of version 5, .* A newer jobferry wrote it: upgrade this one/],
+    ['without a version', '{"serial": 1}', /says no version/],
+    ['cut short', '{"version": 4, "ser', /JSON.* It was cut short or edited: .*backup/],
+    ['empty', '', /JSON.* It was cut short or edited: .*backup/],
+    [
+      'without what it needs',
+      '{"version": 4}',
+      /serial is missing; lineage is missing; secret_key is missing\. /,
+    ],
+  ])('refuses a state %s, and says what to do', async (_, text, message) => {
     const backend = (await fresh())();
-    await backend.write('{"version": 3}');
-    await expect(readState(backend)).rejects.toThrow(/cannot be read: This is no state of version 4/);
+    await backend.write(text);
+    await expect(readState(backend)).rejects.toMatchObject({
+      code: 'CONFIG',
+      message: expect.stringMatching(message),
+    });
     await backend.close?.();
   });
 }

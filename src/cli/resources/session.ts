@@ -63,6 +63,9 @@ export function withSession(command: Command): Command {
     .option('--break-lock <id>', 'take away a lock whose owner is gone for certain');
 }
 
+/** They write nothing, but for a first state that `plan --out` makes. */
+const READ_ONLY: ReadonlySet<string> = new Set(['plan', 'drift']);
+
 /**
  * Opens everything for the time of `work`, with the state locked. Ctrl-C aborts the signal: what was done is in the state.
  * @throws {FaasError} CONFIG that lists every fault of the file
@@ -82,7 +85,7 @@ export async function inSession<Result>(
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     if (options.breakLock !== undefined) await backend.unlock(options.breakLock);
-    return await withLock(backend, operation, async () => {
+    const locked = async (): Promise<Result> => {
       const kept = await readState(backend);
       const declared = desiredOf(declarations, kept);
       const providers = new OpenProviders(process.env);
@@ -103,7 +106,8 @@ export async function inSession<Result>(
       } finally {
         await providers.close();
       }
-    });
+    };
+    return await withLock(backend, operation, locked, READ_ONLY.has(operation) ? warnWithoutLock : undefined);
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await backend.close?.();
@@ -133,6 +137,10 @@ export async function inputsFor(session: Session): Promise<Inputs> {
 /** Where the state of a file is kept. */
 export function placeOf({ folder }: Source, { state }: SessionOptions): string {
   return state ?? (process.env['JOBFERRY_STATE'] || `${folder}/jobferry.state.json`);
+}
+
+function warnWithoutLock(reason: string): void {
+  console.error(`warning: ${reason} Going on without a lock: another may change the state meanwhile.`);
 }
 
 function desiredOf(

@@ -1,11 +1,13 @@
 /** The state in a file: written beside and renamed; the lock is a file that only one can make. */
-import { link, open, readFile, rename, rm, unlink } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type LockInfo, type StateBackend, stateMoved } from './backend.js';
+import { FaasError } from '../../core/errors.js';
+import { type LockInfo, type StateBackend, stateMoved, UNREADABLE_LOCK } from './backend.js';
 
 export class FileBackend implements StateBackend {
   readonly name: string;
+  readonly backup: string;
   readonly #path: string;
   readonly #lockPath: string;
   /** What was read or written last. */
@@ -16,10 +18,13 @@ export class FileBackend implements StateBackend {
     this.#path = resolve(path);
     this.#lockPath = `${this.#path}.lock`;
     this.name = this.#path;
+    this.backup = `${this.#path}.backup`;
   }
 
   async read(): Promise<string | undefined> {
-    this.#known = await readOrUndefined(this.#path);
+    this.#known = await readOrUndefined(this.#path).catch((cause: unknown) => {
+      throw inWords(`The state in ${this.#path} cannot be read`, cause);
+    });
     return this.#known;
   }
 
@@ -35,20 +40,22 @@ export class FileBackend implements StateBackend {
       } finally {
         await file.close();
       }
-      await rm(`${this.#path}.backup`, { force: true });
-      await link(this.#path, `${this.#path}.backup`).catch(ifMissing);
+      await rm(this.backup, { force: true });
+      await link(this.#path, this.backup).catch(ifMissing);
       await rename(fresh, this.#path);
       this.#known = text;
       await syncFolder(dirname(this.#path));
     } catch (failure) {
       await rm(fresh, { force: true }).catch(() => {});
-      throw failure;
+      throw inWords(`The state in ${this.#path} cannot be written`, failure);
     }
   }
 
   async tryLock(lock: LockInfo): Promise<LockInfo | undefined> {
     for (;;) {
-      const made = await this.#makeLock(lock);
+      const made = await this.#makeLock(lock).catch((cause: unknown) => {
+        throw inWords(`The lock of the state, ${this.#lockPath}, cannot be made`, cause);
+      });
       if (made) return undefined;
       const holder = await this.#holder();
       if (holder === undefined) continue;
@@ -95,8 +102,46 @@ export class FileBackend implements StateBackend {
 
   async #holder(): Promise<LockInfo | undefined> {
     const text = await readOrUndefined(this.#lockPath);
-    return text === undefined ? undefined : (JSON.parse(text) as LockInfo);
+    return text === undefined
+      ? undefined
+      : (lockIn(text) ?? unreadableSince(await modifiedAt(this.#lockPath)));
   }
+}
+
+function lockIn(text: string): LockInfo | undefined {
+  try {
+    const lock = JSON.parse(text) as LockInfo | null;
+    return typeof lock?.id === 'string' && typeof lock.owner === 'string' ? lock : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a full disk, or of another hand: it can be broken like any other. */
+function unreadableSince(since: string): LockInfo {
+  return { id: UNREADABLE_LOCK, owner: '', pid: 0, since, operation: '' };
+}
+
+async function modifiedAt(path: string): Promise<string> {
+  return stat(path).then(
+    ({ mtime }) => mtime.toISOString(),
+    () => 'just now',
+  );
+}
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  EACCES: 'Let this user write there, or keep the state elsewhere with --state.',
+  EPERM: 'Let this user write there, or keep the state elsewhere with --state.',
+  EROFS: 'That file system is read-only: keep the state elsewhere with --state.',
+  ENOENT: 'Make its folder first, or keep the state elsewhere with --state.',
+  ENOTDIR: 'Name a file in a folder with --state.',
+  EISDIR: 'That is a folder: name a file in it with --state.',
+};
+
+function inWords(what: string, cause: unknown): FaasError {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const text = `${what}: ${message}. ${REMEDIES[code] ?? ''}`.trim();
+  return new FaasError({ code: 'CONFIG', executed: 'no', message: text, cause });
 }
 
 /** Only on this machine can that be known. */

@@ -10,6 +10,12 @@ import { FileBackend } from './file-backend.js';
 export async function openStateBackend(address: string): Promise<StateBackend> {
   const [, scheme] = /^([a-z][a-z0-9+.-]+):\/\//.exec(address) ?? [];
   if (scheme === undefined) return new FileBackend(address);
+  if (!URL.canParse(address)) {
+    // Not shown: it may hold a password.
+    throw config(
+      `The place of the state begins with ${scheme}:// and is no URL. Is a character of its password not encoded?`,
+    );
+  }
   const url = new URL(address);
   switch (scheme) {
     case 's3': {
@@ -31,10 +37,10 @@ export async function openStateBackend(address: string): Promise<StateBackend> {
       return new PostgresBackend({ connectionString: url.href, ...(workspace && { workspace }) });
     }
     default:
-      throw new FaasError({
-        code: 'CONFIG',
-        executed: 'no',
-        message: `A state cannot be kept at ${scheme}://. Use a path, s3://bucket/key or postgres://…`,
-      });
+      throw config(`A state cannot be kept at ${scheme}://. Use a path, s3://bucket/key or postgres://…`);
   }
+}
+
+function config(message: string): FaasError {
+  return new FaasError({ code: 'CONFIG', executed: 'no', message });
 }

@@ -1,6 +1,7 @@
 /** The state in a row of Postgres: the lock is another row, which only one can insert. */
 import type { Pool } from 'pg';
 import { FaasError } from '../../core/errors.js';
+import { redacted } from '../core/redact.js';
 import { type LockInfo, type StateBackend, stateMoved } from './backend.js';
 
 export interface PostgresBackendOptions {
@@ -20,6 +21,7 @@ const TABLES = `
 
 export class PostgresBackend implements StateBackend {
   readonly name: string;
+  readonly backup = 'the column backup of the table jobferry_state';
   readonly #options: PostgresBackendOptions;
   readonly #workspace: string;
   /** Of what was read or written last; 0 when there was none. */
@@ -72,7 +74,8 @@ export class PostgresBackend implements StateBackend {
   }
 
   async close(): Promise<void> {
-    await (await this.#pool)?.end();
+    const pool = await this.#pool?.catch(() => undefined);
+    await pool?.end();
   }
 
   async #query(
@@ -80,7 +83,11 @@ export class PostgresBackend implements StateBackend {
     values: readonly string[],
   ): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }> {
     this.#pool ??= this.#connect();
-    return (await this.#pool).query(text, [...values]);
+    try {
+      return await (await this.#pool).query(text, [...values]);
+    } catch (failure) {
+      throw FaasError.is(failure) ? failure : this.#inWords(failure);
+    }
   }
 
   async #connect(): Promise<Pool> {
@@ -89,7 +96,31 @@ export class PostgresBackend implements StateBackend {
       throw new FaasError({ code: 'CONFIG', executed: 'no', message, cause });
     });
     const pool = new pg.Pool({ connectionString: this.#options.connectionString, max: 2 });
-    await pool.query(TABLES);
-    return pool;
+    try {
+      await pool.query(TABLES);
+      return pool;
+    } catch (failure) {
+      await pool.end();
+      throw failure;
+    }
   }
+
+  /** A driver says neither that it is the state nor where that is. */
+  #inWords(cause: unknown): FaasError {
+    const { place, password } = placeOf(this.#options.connectionString);
+    const first = cause instanceof AggregateError ? (cause.errors[0] as unknown) : cause;
+    const reason = redacted(first instanceof Error ? first.message : String(first), [password]);
+    const { code: sqlState = '' } = first as { code?: string };
+    const message = `The state in ${this.name}, ${place}, cannot be used: ${reason}. Is the database up, does it let you in, and is --state or JOBFERRY_STATE right?`;
+    const code = sqlState.startsWith('28') ? 'AUTH' : sqlState === '3D000' ? 'CONFIG' : 'UNAVAILABLE';
+    return new FaasError({ code, executed: 'maybe', message, cause });
+  }
+}
+
+/** Without what nobody should see: a query may hold a password too. */
+function placeOf(connectionString: string): { readonly place: string; readonly password?: string } {
+  if (!URL.canParse(connectionString)) return { place: 'by its connection string' };
+  const { protocol, username, host, pathname, password } = new URL(connectionString);
+  const user = username === '' ? '' : `${username}@`;
+  return { place: `${protocol}//${user}${host}${pathname}`, password: decodeURIComponent(password) };
 }
