@@ -11,8 +11,8 @@ export const MAX_LINE_BYTES = 16 * 1024;
 export const MAX_LINES_PER_SEC = 1000;
 const MAX_CHARS_PER_SEC = 1024 * 1024;
 /** What comes out all the same of the lines above the budget. */
-const NEWEST_LINES = 100;
-const NEWEST_CHARS = 64 * 1024;
+const NEWEST_LINES = 500;
+const NEWEST_CHARS = 128 * 1024;
 
 const WINDOW_MS = 1000;
 const LINE_FEED = 0x0a;
@@ -45,7 +45,6 @@ export class LogLines {
 
   /** Brings out what waits, and a last line without its line end. */
   end(): void {
-    clearTimeout(this.#nextWindow);
     this.#append(this.#decoder.end());
     if (this.#text !== '' && !this.#text.endsWith('\n')) this.#text += '\n';
     this.#keepNewest(MAX_LINES_PER_SEC);
@@ -65,6 +64,8 @@ export class LogLines {
   }
 
   #openWindow(): void {
+    clearTimeout(this.#nextWindow);
+    this.#nextWindow = undefined;
     this.#windowEndsAt = performance.now() + WINDOW_MS;
     this.#linesLeft = MAX_LINES_PER_SEC;
     this.#charsLeft = MAX_CHARS_PER_SEC;
@@ -105,10 +106,8 @@ export class LogLines {
 
   /** Lines that wait must not wait for the next one. */
   #wakeAtNextWindow(): void {
-    this.#nextWindow ??= setTimeout(() => {
-      this.#nextWindow = undefined;
-      this.#openWindow();
-    }, this.#windowEndsAt - performance.now()).unref();
+    const inMs = this.#windowEndsAt - performance.now();
+    this.#nextWindow ??= setTimeout(() => this.#openWindow(), inMs).unref();
   }
 }
 
