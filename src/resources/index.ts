@@ -34,7 +34,7 @@ export {
   stateToJson,
   withResource,
 } from './core/state.js';
-export { validate } from './core/validate.js';
+export { VARIABLE_NAME, validate } from './core/validate.js';
 export { importResource } from './import.js';
 export type { Code, FunctionStatus, RemoteFunction, ResourceProvider, SecretStore } from './provider.js';
 export { type E2ePlatformOptions, e2ePlatformProvider } from './providers/e2e-platform.js';

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { faultsBeside } from '../../src/cli/resources/file-faults.js';
 import { inputsOf } from '../../src/cli/resources/providers.js';
 import { packageFiles } from '../../src/packaging/zip.js';
 import { emptyState, readCodes, readSecretValues, stateToJson, validate } from '../../src/resources/index.js';
@@ -130,5 +131,23 @@ describe('the value of a secret', () => {
       { path: ['secrets', 'other', 'value_env'], message: 'is no name of an environment variable' },
     ]);
     expect(JSON.stringify(faults)).not.toMatch(/hunter|5512/);
+  });
+});
+
+describe('what is said of the values of secrets beside the file', () => {
+  it('names no value, and says what is wrong with a file', async () => {
+    await write('key', Uint8Array.from([0xff]));
+    const declarations = {
+      secrets: {
+        one: { value_env: 'hunter-2' },
+        two: { value_file: 'key' },
+        three: { value_env: 'NOT_SET' },
+      },
+    };
+    const faults = await faultsBeside(declarations, folder, {});
+    expect(faults.map(({ path, message }) => [path[1], message])).toEqual([
+      ['two', expect.stringMatching(/takes its value from .*key, which is no text in UTF-8/)],
+      ['three', 'names the variable NOT_SET, which is not set here'],
+    ]);
   });
 });

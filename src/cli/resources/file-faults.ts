@@ -1,5 +1,5 @@
 /** What is wrong with a file beside its own words: providers nobody knows, code that is not there. */
-import type { Declarations, Fault } from '../../resources/index.js';
+import { type Declarations, type Fault, VARIABLE_NAME } from '../../resources/index.js';
 import type { Env } from '../provider.js';
 import { readInputs } from './inputs.js';
 import { PROVIDER_NAMES } from './providers.js';
@@ -43,7 +43,11 @@ function sound(value: unknown): Declarations {
     );
   const functions = each(file['functions'], ['provider', 'code_path', 'code_archive']);
   const secrets = each(file['secrets'], ['provider', 'value_env', 'value_file']);
-  const withValue = Object.entries(secrets).filter(([, one]) => 'value_env' in one || 'value_file' in one);
+  // What is no name of a variable may be the value itself: it is not looked for, and not named.
+  const withValue = Object.entries(secrets).filter(
+    ([, { value_env: variable, value_file: file }]) =>
+      VARIABLE_NAME.test(variable ?? '') || (variable === undefined && file !== undefined),
+  );
   return {
     ...textsOf(file, ['provider']),
     functions: functions as unknown as NonNullable<Declarations['functions']>,

@@ -50,7 +50,7 @@ export async function readInputs(
   for (const [key, one] of Object.entries(secrets ?? {})) {
     await readSecretValues({ secrets: { [key]: one } }, folder, env).then(
       (read) => addAll(secretValues, read),
-      () => secretFaults.push(secretFault(key, one)),
+      (failure: unknown) => secretFaults.push(secretFault(key, one, failure)),
     );
   }
   return { codes, secretValues, codeFaults, secretFaults };
@@ -70,11 +70,21 @@ function codeFault(key: string, { code_archive: archive }: FunctionDeclaration, 
   };
 }
 
-function secretFault(key: string, { value_env: variable, value_file: file }: SecretDeclaration): Fault {
+function secretFault(
+  key: string,
+  { value_env: variable, value_file: file }: SecretDeclaration,
+  failure: unknown,
+): Fault {
   if (variable !== undefined) {
     const message = `names the variable ${variable}, which is not set here`;
     return { path: ['secrets', key, 'value_env'], message, fix: 'Set it where `apply` runs.' };
   }
-  const message = `names the file ${file}, which cannot be read here`;
-  return { path: ['secrets', key, 'value_file'], message, fix: 'Put it where `apply` runs.' };
+  const path = ['secrets', key, 'value_file'];
+  if (!(failure instanceof Error) || failure.cause !== undefined) {
+    const message = `names the file ${file}, which cannot be read here`;
+    return { path, message, fix: 'Put it where `apply` runs.' };
+  }
+  // It is there, and it is no value: empty, or no text.
+  const message = failure.message.replace(`secret.${key} `, '').replace(/\.$/, '');
+  return { path, message, fix: 'Put a value there, where `apply` runs.' };
 }

@@ -8,7 +8,8 @@ import { selfReference } from './validate-loop.js';
 
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const SECRET_NAME = /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$/;
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** Of an environment variable. */
+export const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const TOP_FIELDS = ['provider', 'functions', 'secrets', 'outputs'];
 const FUNCTION_FIELDS = [
   'name',
@@ -229,7 +230,7 @@ class Check {
     }
     const { value_env: variable } = fields;
     // It may be the value itself, written in the wrong place: it is not shown.
-    if (variable !== undefined && !(typeof variable === 'string' && VARIABLE.test(variable))) {
+    if (variable !== undefined && !(typeof variable === 'string' && VARIABLE_NAME.test(variable))) {
       this.#fault(
         [...path, 'value_env'],
         'is no name of an environment variable',
