@@ -3,6 +3,7 @@ import { FaasError } from './core/errors.js';
 import type { FaasInvoker } from './core/executor.js';
 import { checkJobId, type JobId } from './core/job.js';
 
+/** Job id -> executor. A runner has one as `runner.registry`; jobs without an entry run in the process. */
 export class FaasRegistry {
   readonly #executors = new Map<JobId, FaasInvoker>();
   #version = 0;
@@ -45,10 +46,12 @@ export class FaasRegistry {
     return previous;
   }
 
+  /** The executor of a job; undefined for one that runs in the process. */
   get(jobId: JobId): FaasInvoker | undefined {
     return this.#executors.get(jobId);
   }
 
+  /** Does the job run on an executor? */
   isFaasJob(jobId: JobId): boolean {
     return this.#executors.has(jobId);
   }

@@ -3,14 +3,17 @@ import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { FaasError } from './errors.js';
 import type { ObjectBody, ObjectStore, StoreOptions } from './object-store.js';
 
+/** What stands for the bytes: plain data, small enough for any request. */
 export interface Claim {
   /** The object's name in the store. */
   readonly claim: string;
+  /** How many bytes it stands for. */
   readonly bytes: number;
   /** Lower-case hex. */
   readonly sha256: string;
 }
 
+/** How `putClaim` writes. */
 export interface PutOptions extends StoreOptions {
   /** How long objects live in this store. One past half of it is written again. Default: never written again. */
   readonly ttlSecs?: number;

@@ -5,6 +5,7 @@ import type { CallMetrics, JobId } from './job.js';
 /** One attempt that has ended. */
 export interface EndedAttempt {
   readonly jobId: JobId;
+  /** The provider id of the executor that made it. */
   readonly provider: string;
   /** Did the function run? One that did not costs nothing. */
   readonly executed: Executed;
@@ -12,6 +13,7 @@ export interface EndedAttempt {
   readonly metrics?: CallMetrics;
 }
 
+/** What `budget` asks. `ledger({ jobs })` is one; write another to count in another way. */
 export interface CostMeter {
   /** What the next attempt may cost, in USD: the sum to set aside for it. Undefined when nothing is known. */
   expectedUsd(jobId: JobId, provider: string): number | undefined;

@@ -9,10 +9,13 @@ import type { StandardSchema } from './standard-schema.js';
 /** What a handler may know about the call it works on. */
 export interface JobContext {
   readonly jobId: JobId;
+  /** The job's name, as `defineJob` was told. */
   readonly jobName: string;
+  /** Names the logical call; the same over all its attempts, so work done once can be recognised by it. */
   readonly callId: string;
   /** 1 for the first attempt. */
   readonly attempt: number;
+  /** What the caller sent along. */
   readonly metadata: Metadata;
   /** Epoch milliseconds; `Infinity` for none. */
   readonly deadline: number;
@@ -85,7 +88,9 @@ type BytesIf<HandlerInput, HandlerOutput> = Uint8Array extends HandlerInput
 
 /** A codec for each direction: the caller's value to the handler's side, and what the handler returned back. */
 export interface JobCodec<Input, Output> {
+  /** The caller's value <-> bytes. */
   readonly input: Codec<Input>;
+  /** What the handler returned <-> bytes. */
   readonly output: Codec<Output>;
 }
 
@@ -95,6 +100,7 @@ export interface CallOptions {
   readonly callId?: string;
   /** Epoch milliseconds. Default: now + the job's `timeoutMs`. */
   readonly deadline?: number;
+  /** Small strings that reach the handler, and come back on the outcome. Default: none. */
   readonly metadata?: Metadata;
   /** Called once the outcome, whatever its status, has reached every consumer. A method keeps its `this`. */
   readonly ack?: () => void | Promise<void>;
@@ -116,6 +122,7 @@ export interface CallOptions {
 /** One item of a producer: which job, with what. */
 export interface JobRequest<Input = unknown> extends CallOptions {
   readonly jobId: JobId;
+  /** What `job.call` was given, before any schema. */
   readonly input: Input;
 }
 

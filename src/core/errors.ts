@@ -32,6 +32,7 @@ export type Executed = 'no' | 'maybe' | 'yes';
 export interface RemoteError {
   /** The class of the error, for example `RangeError`. */
   readonly name: string;
+  /** Without the name. */
   readonly message: string;
   /** Absent where the other side sends none. */
   readonly stack?: string;
@@ -41,7 +42,9 @@ export interface RemoteError {
 export interface FaasErrorOptions {
   /** Says what failed, where, and what to do. Must not hold a secret or a byte of a payload. */
   readonly message: string;
+  /** What it means. */
   readonly code: FaasErrorCode;
+  /** Did the function run? Say `no` or `yes` only when it is certain: somebody may run the job again because of it. */
   readonly executed: Executed;
   /** The provider id of the executor, for example `custom-http`. */
   readonly provider?: string | undefined;

@@ -20,6 +20,7 @@ export interface JobCall {
   readonly deadline: number;
   /** True when running the job twice does no harm, so that a doubtful failure may be retried. */
   readonly idempotent: boolean;
+  /** Travels to the function and comes back on the result. */
   readonly metadata: Metadata;
 }
 
@@ -27,7 +28,9 @@ export interface JobCall {
 export interface JobResult {
   /** The encoded output. */
   readonly result: Uint8Array;
+  /** The call's metadata, with what the function added. */
   readonly metadata: Metadata;
+  /** What this attempt took. */
   readonly metrics: CallMetrics;
 }
 

@@ -2,6 +2,10 @@
 import { FaasError } from './errors.js';
 import type { FaasInvoker } from './executor.js';
 
+/**
+ * Takes an invoker and returns one that does something around each call. One of your own must pass on `provider`,
+ * `limits` and `close` of `inner`, and sends a call again only where `executed` and `idempotent` allow it.
+ */
 export type Layer = (inner: FaasInvoker) => FaasInvoker;
 
 /**

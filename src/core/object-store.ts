@@ -1,5 +1,6 @@
 /** Where bytes wait that are too large for a request. The stores themselves are in `jobferry/objects`. */
 
+/** A place for bytes under names. Its errors are FaasErrors whose `executed` speaks of the store, not of a function. */
 export interface ObjectStore {
   /** What `openObjectStore` takes to open it again elsewhere, without any secret. */
   readonly url: string;
@@ -21,13 +22,18 @@ export interface ObjectStore {
   sweep(olderThanSecs: number, options?: StoreOptions): Promise<number>;
 }
 
+/** Bytes in one piece, or as they come. */
 export type ObjectBody = Uint8Array | AsyncIterable<Uint8Array>;
 
+/** What a store says of an object. */
 export interface ObjectFacts {
   readonly bytes: number;
+  /** By the store's clock. */
   readonly writtenAt: Date;
 }
 
+/** Options of every operation on a store. */
 export interface StoreOptions {
+  /** Ends the operation early: CANCELLED, or TIMEOUT where that is the reason. */
   readonly signal?: AbortSignal;
 }

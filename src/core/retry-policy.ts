@@ -1,6 +1,7 @@
 /** When a failure may be retried and how long to wait: decisions on facts. The retry layer acts on them. */
 import { FaasError, type FaasErrorCode } from './errors.js';
 
+/** How the retry layer acts: a job's `retry`, or `.retry()` for all jobs of a runner. */
 export interface RetryPolicy {
   /** Requests on the wire per call, the first included. Default 3. */
   readonly attempts: number;
@@ -19,6 +20,7 @@ export interface RetryPolicy {
   readonly waitWhenRejected: boolean;
 }
 
+/** What holds where nobody says anything else. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   attempts: 3,
   minDelayMs: 100,
@@ -85,6 +87,7 @@ export function retryDelayMs(
   return retryAfterMs === undefined ? jitteredMs : Math.min(policy.maxDelayMs, retryAfterMs) + jitteredMs;
 }
 
+/** How much is retried in the long run; see docs/errors.md. */
 export interface RetryBudgetOptions {
   /** Retries per call in the long run. Default 0.1. */
   readonly ratio?: number;

@@ -11,6 +11,7 @@ type CancelListener = (reason: FaasError) => void;
  * until then, `disarm` takes it away; contexts for calls made by hand come from {@link callContext}.
  */
 export class CallScope extends Expiring implements CallContext, Disposable {
+  /** Epoch milliseconds; `Infinity` for none. */
   readonly deadline: number;
   #reason: FaasError | undefined;
   #controller: AbortController | undefined;
@@ -29,6 +30,7 @@ export class CallScope extends Expiring implements CallContext, Disposable {
     return this.#reason;
   }
 
+  /** Made on first use. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
@@ -37,6 +39,7 @@ export class CallScope extends Expiring implements CallContext, Disposable {
     return this.#controller.signal;
   }
 
+  /** Calls `listener` once, with the reason; at once when it is cancelled already. Returns what takes it off again. */
   onCancel(listener: CancelListener): () => void {
     if (this.#reason !== undefined) {
       listener(this.#reason);

@@ -6,6 +6,7 @@ import { FaasError } from './errors.js';
 
 /** A validator that takes an `Input` and makes an `Output` of it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** The name is the standard's, so that it stays out of the way of a library's own. */
   readonly '~standard': {
     readonly version: 1;
     /** The library's name. */

@@ -21,6 +21,7 @@ export interface CallEnd {
   readonly error: unknown;
 }
 
+/** Between which limits `concurrency` may move. All are integers. */
 export interface AdaptiveOptions {
   /** Never fewer, at least 1. */
   readonly min: number;

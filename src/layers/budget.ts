@@ -7,8 +7,11 @@ import type { Layer } from '../core/layer.js';
 import { Purse } from './budget-purse.js';
 import { checkOption, configError, tell, wrap } from './wrap.js';
 
+/** Options of `budget`. */
 export interface BudgetOptions {
+  /** What may be spent, over all executors the layer wraps. */
   readonly limit: {
+    /** 0 or more; 0 parks every call. */
     readonly usd: number;
     /** Milliseconds after which the whole limit is there again. Default: never. */
     readonly windowMs?: number;
@@ -19,11 +22,15 @@ export interface BudgetOptions {
   readonly onPark?: (event: ParkEvent) => void;
 }
 
+/** A call that waits for money. */
 export interface ParkEvent {
   readonly jobId: JobId;
   readonly callId: string;
+  /** The provider id of the executor it was meant for. */
   readonly provider: string;
+  /** In this window. */
   readonly spentUsd: number;
+  /** What may be spent in a window. */
   readonly limitUsd: number;
   /** How many wait now, this one included. */
   readonly parked: number;
@@ -33,11 +40,13 @@ export interface ParkEvent {
 export interface Budget extends Layer {
   /** Adds to the limit, of this window and all that follow; parked calls go on at once. */
   raise(usd: number): void;
+  /** What may be spent in a window, with all that was raised. */
   readonly limitUsd: number;
   /** In this window. */
   readonly spentUsd: number;
   /** Set aside for the calls in flight. */
   readonly reservedUsd: number;
+  /** How many calls wait now. */
   readonly parked: number;
 }
 

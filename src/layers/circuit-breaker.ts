@@ -7,13 +7,17 @@ import { checkCount, checkOption, tell, wrap } from './wrap.js';
 
 export type { CircuitState };
 
+/** A circuit that changed its state. */
 export interface CircuitEvent {
+  /** The provider id of the executor inside. */
   readonly provider: string;
   readonly jobId: JobId;
+  /** `closed`: calls pass. `open`: none does. `half-open`: one is on its way to see. */
   readonly from: CircuitState;
   readonly to: CircuitState;
 }
 
+/** Options of `circuitBreaker`, all with a default. */
 export interface CircuitBreakerOptions {
   /** Provider faults in a row, without an answer in between, that open the circuit. Default 5. */
   readonly failureThreshold?: number;

@@ -1,5 +1,6 @@
 /** The state of one circuit: closed, open, or half-open with one probe on its way. */
 
+/** `closed`: calls pass. `open`: none does. `half-open`: one is on its way to see, the others wait for it. */
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
 export interface CircuitSettings {

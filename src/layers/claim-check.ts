@@ -9,6 +9,7 @@ import type { Layer } from '../core/layer.js';
 import type { ObjectStore } from '../core/object-store.js';
 import { checkOption, configError, wrap } from './wrap.js';
 
+/** Options of `claimCheck`. */
 export interface ClaimCheckOptions {
   /** The functions open the same store by `JOBFERRY_CLAIM_STORE` in their environment: its value is `store.url`. */
   readonly store: ObjectStore;

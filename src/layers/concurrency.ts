@@ -6,6 +6,7 @@ import { checkCount, configError, wrap } from './wrap.js';
 
 export type { AdaptiveOptions };
 
+/** Options of `concurrency`: give exactly one of `max` and `adaptive`. */
 export interface ConcurrencyOptions {
   /** A fixed limit. Give this or `adaptive`. */
   readonly max?: number;

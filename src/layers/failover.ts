@@ -7,6 +7,7 @@ import { intersectLimits } from './intersect-limits.js';
 import { timeout } from './timeout.js';
 import { configError, executedOverall, hasCode } from './wrap.js';
 
+/** Options of `failover`. */
 export interface FailoverOptions {
   /** Milliseconds each executor gets before the next is asked. Default: the call's own deadline. */
   readonly attemptTimeoutMs?: number;

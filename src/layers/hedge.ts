@@ -8,6 +8,7 @@ import { ChildScope } from '../core/scope.js';
 import { LatencyWindow } from './latency-window.js';
 import { checkOption, configError, executedOverall, invokeSafely, wrap } from './wrap.js';
 
+/** Options of `hedge`, all with a default. */
 export interface HedgeOptions {
   /** A call is slow once it takes longer than this share of the last calls of its job. Default 0.95. */
   readonly percentile?: number;

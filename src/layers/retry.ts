@@ -15,15 +15,19 @@ import {
 import { sleep } from '../core/scope.js';
 import { checkCount, checkOption, executedOverall, invokeSafely, tell, wrap } from './wrap.js';
 
+/** What `onRetry` is told. */
 export interface RetryEvent {
   /** The attempt that will be made after the wait; a call that a layer refused to send keeps its number. */
   readonly call: JobCall;
+  /** The provider id of the executor inside. */
   readonly provider: string;
+  /** Milliseconds until that attempt. */
   readonly delayMs: number;
   /** Why the attempt before failed. */
   readonly error: FaasError;
 }
 
+/** Options of `retry`: the policy, and what it needs to act; all with a default. */
 export interface RetryOptions extends Partial<RetryPolicy> {
   /** Limits the retries of many calls together. Default: one per `retry()`, shared by all it wraps. */
   readonly budget?: RetryBudget;

@@ -6,6 +6,7 @@ import type { Layer } from '../core/layer.js';
 import { ChildScope } from '../core/scope.js';
 import { checkOption, invokeSafely, wrap } from './wrap.js';
 
+/** Options of `timeout`. */
 export interface TimeoutOptions {
   /** Milliseconds for everything inside this layer: all attempts outside `retry()`, each attempt inside it. */
   readonly timeoutMs: number;
