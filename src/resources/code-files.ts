@@ -18,7 +18,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   '.jobferry',
   IGNORE_FILE,
 ]);
-const ENVIRONMENT = /^\.env($|[.rc-])/;
+const ENVIRONMENT = /^\.env/;
 /** How every state and every saved plan begins, whatever its name. */
 const STATE_OR_PLAN = /^\{\s*"version": \d+,\s*"serial": \d+,\s*"lineage": "/;
 const OWN_NAME = /^jobferry\.functions\.(ts|json|ya?ml)$/;

@@ -24,8 +24,19 @@ export async function applyFunction(action: Action, run: Run): Promise<void> {
     case 'create':
     case 'replace':
       if (wanted === undefined) return;
+      if (kind === 'replace' && (await runsByNow(run, action, old))) return;
       return make(run, inPlaceOf(wanted, old), old);
   }
+}
+
+/** What is replaced only because it was not seen to run is kept when it does: it was sent all that it needs. */
+async function runsByNow(run: Run, { changes }: Action, old: FunctionResource | undefined): Promise<boolean> {
+  if (old?.status !== 'tainted' || changes.length > 0) return false;
+  const remote = await run.provider(old.provider).read(idOf(old), run.signal);
+  if (remote?.status !== 'running' && remote?.status !== 'idle') return false;
+  const attributes = withRemote(old.attributes, remote, { sent: true });
+  await run.commit(old.address, { ...old, status: undefined, attributes });
+  return true;
 }
 
 async function make(run: Run, desired: DesiredFunction, old: FunctionResource | undefined): Promise<void> {

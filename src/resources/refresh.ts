@@ -76,11 +76,13 @@ function driftOf(before: Resource, after: Resource | undefined): Drift | undefin
   if (after === undefined || after.status === 'creating')
     return { address, kind: 'gone', changes: [], message: `${address} is not there any more` };
   if (before.type !== 'function' || after.type !== 'function') return undefined;
+  // What a run of ours left half done was changed by nobody else.
+  if (before.status !== undefined) return undefined;
   const { attributes } = after;
   const desired = { ...attributes, type: 'function', address, provider: after.provider } as const;
   const changes = functionChanges(before.attributes, desired);
-  // No plan mends it, so it is said each time; what is tainted is replaced anyhow.
-  if (attributes.status === 'failed' && after.status === undefined) {
+  // No plan mends it, so it is said each time.
+  if (attributes.status === 'failed') {
     return {
       address,
       kind: 'failed',

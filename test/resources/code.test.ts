@@ -44,6 +44,7 @@ describe('the folder of a function', () => {
     for (const name of [
       '.env',
       '.env.local',
+      '.envrc',
       'f.yaml',
       'my.state',
       'my.state.lock',
@@ -63,7 +64,7 @@ describe('the folder of a function', () => {
       await write(name, '1');
     }
     await write('.jobferryignore', '# not these\n*.log\nlib/deep/\n');
-    expect(await uploaded()).toEqual(['.environment', 'data.json', 'handler.js', 'lib/c.js']);
+    expect(await uploaded()).toEqual(['data.json', 'handler.js', 'lib/c.js']);
   });
 
   it('is followed along links inside of it, and refused with a link that leads out', async () => {

@@ -143,3 +143,10 @@ it('a refusal that quotes the request shows no token, no key and no value of a s
     );
   }
 });
+
+it('a token that no header takes is refused, and not quoted', () => {
+  const open = () =>
+    e2ePlatformProvider({ endpoint: 'http://127.0.0.1:9/faas/api/v1', authToken: 'hunter2\nx' });
+  expect(open).toThrow(/perhaps a line end/);
+  expect(open).not.toThrow(/hunter2/);
+});

@@ -1,6 +1,12 @@
 /** Names and namespaces that are handed on: what has a name is the same function, whatever key it stands under. */
 import { describe, expect, it } from 'vitest';
-import type { Declarations, FunctionDeclaration } from '../../src/resources/index.js';
+import {
+  apply,
+  type Declarations,
+  type FunctionDeclaration,
+  plan,
+  refresh,
+} from '../../src/resources/index.js';
 import { World } from './world.js';
 
 const one: FunctionDeclaration = { runtime: 'node20', code_inline: 'one' };
@@ -102,4 +108,37 @@ it('secrets swap their names in one apply, and each keeps its own value', async 
     ['right', 'one'],
   ]);
   expect(await world.isSettled(secrets('right', 'left'))).toBe(true);
+});
+
+it('a function that was not seen to run, and runs by now, is kept also when nobody refreshed', async () => {
+  const world = new World();
+  world.broken.add('resize');
+  expect((await world.run(file({ resize: one }))).failed).toHaveLength(1);
+  world.broken.clear();
+  const state = world.state;
+  const desired = world.desired(file({ resize: one }));
+  const made = plan(state, desired);
+  expect(made.actions).toMatchObject([{ kind: 'replace', reasons: ['its create failed'] }]);
+  world.writes.length = 0;
+  const { failed, state: next } = await apply(made, state, {
+    desired,
+    codes: new Map(),
+    secretValues: new Map(),
+    provider: () => world.provider,
+    save: async () => {},
+    signal: new AbortController().signal,
+  });
+  expect([failed, world.writes]).toEqual([[], []]);
+  expect(next.resources.get('function.resize')?.status).toBeUndefined();
+});
+
+it('an update of ours that did not finish is not said to be a change from outside', async () => {
+  const world = new World();
+  await world.run(file({ resize: one }));
+  world.broken.add('resize');
+  await world.run(file({ resize: { ...one, config: { memory_mb: 512 } } }));
+  const [[id = '', found] = []] = world.functions;
+  if (found !== undefined) world.functions.set(id, { ...found, environment: { HALF: 'sent' } });
+  const { drifts } = await refresh(world.state, () => world.provider, new AbortController().signal);
+  expect(drifts).toEqual([]);
 });

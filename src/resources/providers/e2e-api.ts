@@ -55,6 +55,10 @@ export class E2eApi {
     this.#name = options.name ?? 'e2e-platform';
     this.#base = options.endpoint.replace(/\/+$/, '');
     if (!URL.canParse(this.#base)) throw this.#error('CONFIG', `its endpoint is no URL: set ${VARIABLE}`);
+    // Or the refusal of the header would quote it.
+    if (options.authToken !== undefined && !/^[\x21-\x7e]+$/.test(options.authToken)) {
+      throw this.#error('CONFIG', 'the auth token has a character that no header takes, perhaps a line end');
+    }
     const { origin, pathname } = new URL(this.#base);
     this.endpoint = { url: `${origin}${pathname}`, variable: VARIABLE };
   }
