@@ -62,7 +62,8 @@ export class JobRunnerBuilder<Outcomes = never> {
 
   /**
    * Adds a source of items: an iterable, an async iterable, or a function that returns one. Items are pulled
-   * one by one while there is room; several producers take turns.
+   * one by one while there is room; several producers take turns. One that throws is closed (`producerError`), unless
+   * `options.restart` says otherwise; the others go on.
    */
   producer(source: ProducerSource<ProducerItem>, options: ProducerOptions = {}): this {
     const name = options.name ?? `producer-${this.#producers.length + 1}`;
@@ -70,7 +71,10 @@ export class JobRunnerBuilder<Outcomes = never> {
     return this;
   }
 
-  /** Adds a receiver of outcomes, in the order they happen. What it returns is awaited before the next. */
+  /**
+   * Adds a receiver of outcomes, in the order they happen. What it returns is awaited before the next. When it throws,
+   * takes longer than `timeoutMs` or falls behind: see {@link ConsumerOptions}.
+   */
   consumer(deliver: (outcome: Outcomes) => unknown, options: ConsumerOptions<Outcomes> = {}): this {
     const name = options.name ?? `consumer-${this.#consumers.length + 1}`;
     this.#consumers.push({
@@ -108,25 +112,37 @@ export class JobRunnerBuilder<Outcomes = never> {
     return this as JobRunnerBuilder<Outcomes | UntypedOutcome>;
   }
 
-  /** Adds work that runs beside the jobs. Its errors are reported as `serviceError`. */
+  /**
+   * Adds work that runs beside the jobs, until the last outcome is delivered: then its `signal` is aborted, and it has
+   * what is left of the grace period to end. Its errors are reported as `serviceError`.
+   */
   backgroundService(service: BackgroundService): this {
     this.#services.push(service);
     return this;
   }
 
-  /** Runs, and is awaited, after the last outcome was delivered and the services stopped. */
+  /**
+   * Runs, and is awaited without a time limit, after the last outcome was delivered and the services stopped; several
+   * one after the other. An error is reported as `shutdownError`.
+   */
   shutdownHandler(handler: ShutdownHandler): this {
     this.#shutdownHandlers.push(handler);
     return this;
   }
 
-  /** Wraps each executor once, inside the retries; the first listed is the outermost. */
+  /**
+   * Wraps each executor once, inside the retries; the first listed is the outermost. What a layer throws when it cannot
+   * wrap an executor comes out of `build()`, and of `register()`.
+   */
   layers(...layers: Layer[]): this {
     this.#layers.push(...layers);
     return this;
   }
 
-  /** How failed attempts are repeated, for jobs that do not say so themselves. `false`: never. */
+  /**
+   * How failed attempts are repeated, for jobs that do not say so themselves. `false`: never. Default: three attempts, see
+   * docs/errors.md.
+   */
   retry(policy: Partial<RetryPolicy> | false): this {
     this.#retry = policy;
     return this;
@@ -143,25 +159,31 @@ export class JobRunnerBuilder<Outcomes = never> {
     return this;
   }
 
-  /** The most jobs at once, local and FaaS together. Default 1024. */
+  /**
+   * The most calls at once, local and FaaS together; as many again may wait for a place at the limit of a job or an
+   * executor. Default 1024.
+   */
   concurrency(limit: number): this {
     this.#concurrency = limit;
     return this;
   }
 
-  /** Milliseconds a call may take in all, for jobs that do not say so themselves. Default 300 000. */
+  /** Milliseconds a call may take in all, for jobs that do not say so themselves. Default 300 000; `Infinity`: no limit. */
   timeoutMs(timeoutMs: number): this {
     this.#timeoutMs = timeoutMs;
     return this;
   }
 
-  /** Milliseconds that `stop()` waits for work under way. Default 30 000. */
+  /** Milliseconds that a stopped runner leaves for work under way. Default 30 000; `Infinity`: no limit. */
   graceMs(graceMs: number): this {
     this.#graceMs = graceMs;
     return this;
   }
 
-  /** @throws {FaasError} CONFIG that lists everything that cannot work. */
+  /**
+   * Makes the runner; nothing starts before its `run()`.
+   * @throws {FaasError} CONFIG that lists everything that cannot work
+   */
   build(): JobRunner {
     const config: RunnerConfig = {
       jobs: this.#jobs,

@@ -6,6 +6,7 @@ import { DeliveryQueue } from './delivery-queue.js';
 import type { Outcome } from './outcome.js';
 import { TimeLimit } from './time-limit.js';
 
+/** How outcomes reach a consumer: docs/delivery.md has it as a table. */
 export interface ConsumerOptions<Outcomes = Outcome> {
   /** Shown in events. Default `consumer-1`, `consumer-2`, … */
   readonly name?: string;

@@ -41,7 +41,7 @@ export class Gate {
   admit(): void {
     // A waiter that ends as soon as it is woken leaves and comes here again. The loop below has a place for the next
     // one then; a wake-up from here would sit on top of the last, until the stack overflows.
-    if (this.#admitting) return;
+    if (this.#admitting || this.#waiters.size === 0) return;
     this.#admitting = true;
     try {
       while (this.#inside < this.#limit && this.#waiters.size > 0) {

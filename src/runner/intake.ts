@@ -12,6 +12,7 @@ export type ProducerSource<Item> =
   | AsyncIterable<Item>
   | ((context: { readonly signal: AbortSignal }) => Iterable<Item> | AsyncIterable<Item>);
 
+/** How a producer is called, and what happens when it throws. */
 export interface ProducerOptions {
   /** Shown in events. Default `producer-1`, `producer-2`, … */
   readonly name?: string;

@@ -5,6 +5,7 @@ import type { JobId } from '../core/job.js';
 
 /** A request that names its job instead of giving its id, as lines of NDJSON do. */
 export interface NamedJobRequest<Input = unknown> extends CallOptions {
+  /** A name that no job has gives a failed outcome with the code NOT_FOUND. */
   readonly jobName: string;
   readonly input: Input;
 }
@@ -13,9 +14,11 @@ export interface NamedJobRequest<Input = unknown> extends CallOptions {
 export interface UnreadableItem {
   /** What is wrong and where, for example `line 7 is not JSON`. */
   readonly fault: string;
+  /** Shown in the outcome. */
   readonly input: unknown;
 }
 
+/** What a producer may yield. Anything else becomes a failed outcome with the code INVALID_REQUEST. */
 export type ProducerItem = JobRequest | NamedJobRequest | UnreadableItem;
 
 interface ReadItem {

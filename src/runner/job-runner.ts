@@ -23,6 +23,7 @@ import { Tally } from './tally.js';
 import { Turns } from './turns.js';
 
 /**
+ * What a runner is at:
  * - `idle`: `run()` was not called.
  * - `running`: takes items.
  * - `draining`: `stop()` was called; what was accepted is finished and delivered, and the producers end.
@@ -181,6 +182,11 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   /** Brings a job back to its local handler; calls under way stay where they are. */
   unregister(jobId: JobId): void {
     if (this.registry.unregister(jobId) !== undefined) this.#reports.tell('unregistered', { jobId });
+  }
+
+  /** What the runner is at: `idle`, `running`, `draining` after `stop()`, `closing` its services, or `over`. */
+  get phase(): Phase {
+    return this.#phase;
   }
 
   /**

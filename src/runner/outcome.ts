@@ -4,6 +4,7 @@ import type { FaasError } from '../core/errors.js';
 import type { CallMetrics, JobId, Metadata } from '../core/job.js';
 
 /**
+ * How a call ended:
  * - `ok`: there is a value.
  * - `failed`: it failed in a way that another attempt would not cure, or that must not be repeated.
  * - `timed-out`: its deadline passed.
@@ -13,9 +14,13 @@ import type { CallMetrics, JobId, Metadata } from '../core/job.js';
 export type OutcomeStatus = 'ok' | 'failed' | 'timed-out' | 'cancelled' | 'dead';
 
 interface OutcomeBase<Id extends JobId, Name extends string, Input> {
+  /** -1 for an item that named no job by an id. */
   readonly jobId: Id;
+  /** `(unknown)` for an item whose job this runner does not have. */
   readonly jobName: Name;
+  /** The same over all attempts; the item's own, or a random one. */
   readonly callId: string;
+  /** As the producer gave it, not as a schema transformed it. */
   readonly input: Input;
   /** Attempts made; 0 when it ended before the first. */
   readonly attempts: number;
@@ -31,10 +36,12 @@ interface OutcomeBase<Id extends JobId, Name extends string, Input> {
   readonly metadata: Metadata;
 }
 
+/** Who ran it: the `job` itself, an `always` handler beside it, or the `fallback` for ids without a job. */
 export type Route = 'job' | 'always' | 'fallback';
 
 interface Succeeded<Output> {
   readonly status: 'ok';
+  /** What the handler returned, or what the function's bytes mean; checked by the job's `output` schema. */
   readonly value: Output;
   readonly error?: undefined;
 }
@@ -42,9 +49,14 @@ interface Succeeded<Output> {
 interface Failed {
   readonly status: Exclude<OutcomeStatus, 'ok'>;
   readonly value?: undefined;
+  /** Why, and whether the job ran: `code` and `executed`, see docs/errors.md. */
   readonly error: FaasError;
 }
 
+/**
+ * What consumers receive, exactly one for each accepted item: `status` tells whether there is a `value` or an `error`.
+ * With several jobs, `jobId` or `jobName` tell which types `input` and `value` have.
+ */
 export type Outcome<
   Id extends JobId = JobId,
   Name extends string = string,
@@ -65,6 +77,7 @@ export type OutcomeOf<Jobs extends AnyJob> =
 export interface RunSummary {
   /** Items taken from producers; each ended in one of the five that follow. */
   readonly accepted: number;
+  /** Outcomes with the status `ok`; the next four likewise, see {@link OutcomeStatus}. */
   readonly ok: number;
   readonly failed: number;
   readonly timedOut: number;

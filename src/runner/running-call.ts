@@ -274,12 +274,13 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   }
 
   /** @param kept how many gates, from the first, it stays in */
-  #leaveGates(kept: 0 | 1): void {
-    const left = this.#target?.gates.slice(kept, this.#places) ?? [];
+  #leaveGates(kept: number): void {
+    const gates = this.#target?.gates ?? [];
+    const places = this.#places;
     this.#places = kept;
-    for (const gate of left) gate.leave();
+    for (let n = kept; n < places; n += 1) gates[n]?.leave();
     try {
-      for (const gate of left) gate.admit();
+      for (let n = kept; n < places; n += 1) gates[n]?.admit();
     } catch (error) {
       // Whatever happened to a call that came in: this one is settled, and its outcome must go out.
       this.#owner.onDefect(error);

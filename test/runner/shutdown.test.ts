@@ -296,7 +296,11 @@ describe('stop() before run()', () => {
       .build();
     stopOnSignals(runner, { signals: ['SIGUSR2'] });
     process.emit('SIGUSR2', 'SIGUSR2');
+    // A second one has its usual effect: it ends a process that hangs while it starts.
+    expect(process.listenerCount('SIGUSR2')).toBe(0);
+    expect(runner.phase).toBe('draining');
     expect(await runner.run()).toMatchObject({ accepted: 0 });
+    expect(runner.phase).toBe('over');
   });
 
   it('await using waits for the end, and for nothing when the runner never ran', async () => {
