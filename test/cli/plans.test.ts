@@ -75,7 +75,8 @@ describe('a saved plan', () => {
   it('of a destroy is done, and only while it is the same destroy', async () => {
     await using world = await declared(ONE);
     await world.run('apply', '--auto-approve');
-    expect((await world.run('plan', '--destroy', '--out', 'p')).code).toBe(0);
+    const planned = await world.run('plan', '--destroy', '--out', 'p');
+    expect(planned.stdout).toContain('function.one will be deleted because everything is to be taken away');
     const { code, stderr } = await world.run('apply', '--plan', 'p');
     expect(code, stderr).toBe(0);
     expect(world.fake.functions.size).toBe(0);

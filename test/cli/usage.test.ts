@@ -44,6 +44,8 @@ describe('the command line', () => {
   it.each([
     [['nonsense'], /unknown command 'nonsense'/],
     [['health'], /missing required argument 'id'/],
+    [['help', 'nosuch'], /unknown command 'nosuch' \(--help shows how\)/],
+    [['keys'], /keys needs one of its commands: create, list, revoke \(--help shows how\)/],
     [['health', '0', '--unknown'], /unknown option '--unknown'/],
     [['dev', '--port', '70000'], /Use an integer from 0 to 65535/],
     [['deploy', 'x.ts', '--memory', 'much'], /Use an integer from 1/],

@@ -1,6 +1,7 @@
 /** `jobferry import`: takes what is there already under management. */
 import { Command } from 'commander';
 import { type Address, importResource, withEndpoints, writeState } from '../../resources/index.js';
+import { useColour } from '../colour.js';
 import { usageError } from '../exit-codes.js';
 import type { Finish } from '../program.js';
 import type { Report } from '../report.js';
@@ -41,7 +42,7 @@ async function leftToDo(session: Session, address: Address): Promise<Report> {
   const done = `${address} is managed here now.`;
   try {
     const { plan } = await planned(session, { target: [address] });
-    return { lines: [done, ...planLines(plan, [])], data: planData(plan, []) };
+    return { lines: [done, ...planLines(plan, [], useColour(process.stdout))], data: planData(plan, []) };
   } catch (failure) {
     const reason = failure instanceof Error ? failure.message : String(failure);
     return { lines: [done, `What apply would change cannot be told:\n${reason}`], data: { reason } };

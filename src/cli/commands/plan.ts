@@ -1,6 +1,7 @@
 /** `jobferry plan`: what `apply` would do. */
 import { Command } from 'commander';
 import { hasChanges, writeState } from '../../resources/index.js';
+import { useColour } from '../colour.js';
 import { CHANGES, EXIT } from '../exit-codes.js';
 import type { Finish } from '../program.js';
 import { planned } from '../resources/planned.js';
@@ -34,7 +35,12 @@ export function planCommand(finish: Finish): Command {
         if (options.out !== undefined && kept.serial === 0) await writeState(backend, kept);
         if (options.out !== undefined) await savePlan(options.out, plan, options);
         const exitCode = options.detailedExitcode && hasChanges(plan) ? CHANGES : EXIT.ok;
-        return { lines: planLines(plan, drifts), data: planData(plan, drifts), exitCode, ok: true };
+        return {
+          lines: planLines(plan, drifts, useColour(process.stdout)),
+          data: planData(plan, drifts),
+          exitCode,
+          ok: true,
+        };
       });
       finish(report);
     });

@@ -1,6 +1,4 @@
 /** Shows a plan, asks, applies it, and tells how each resource fares. */
-import { createInterface } from 'node:readline/promises';
-import { FaasError } from '../../index.js';
 import {
   type ApplyProgress,
   type ApplyResult,
@@ -10,8 +8,10 @@ import {
   stateToJson,
   writeState,
 } from '../../resources/index.js';
-import { EXIT, exitCodeOf, usageError } from '../exit-codes.js';
+import { useColour } from '../colour.js';
+import { EXIT, exitCodeOf } from '../exit-codes.js';
 import type { Report } from '../report.js';
+import { confirm } from './confirm.js';
 import type { Planned } from './planned.js';
 import { planData, planLines } from './render.js';
 import type { Session } from './session.js';
@@ -44,12 +44,12 @@ export async function carryOut(
 ): Promise<Report> {
   const { drifts } = session;
   const { plan } = planned;
-  for (const line of planLines(plan, drifts)) console.error(line);
+  for (const line of planLines(plan, drifts, useColour(process.stderr))) console.error(line);
   if (!hasChanges(plan)) {
     const { state } = await applyPlan(session, planned, options);
     return { lines: [], data: { ...planData(plan, drifts), outputs: plain(state.outputs) } };
   }
-  if (options.autoApprove !== true) await confirm();
+  if (options.autoApprove !== true) await confirm(session.signal);
   const result = await applyPlan(session, planned, options);
   return report(result, session.signal.aborted);
 }
@@ -112,16 +112,6 @@ class Watch {
       );
     }
   }
-}
-
-async function confirm(): Promise<void> {
-  if (!process.stdin.isTTY)
-    throw usageError('Nobody can be asked here. Add --auto-approve to do this without a question.');
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question('\nDo this? Only "yes" does it: ');
-  prompt.close();
-  if (answer.trim() !== 'yes')
-    throw new FaasError({ code: 'CANCELLED', executed: 'no', message: 'Nothing was done.' });
 }
 
 function report({ done, failed, skipped, state }: ApplyResult, stopped: boolean): Report {

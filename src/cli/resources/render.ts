@@ -23,7 +23,7 @@ const DOES: Readonly<Record<ActionKind, string>> = {
   'no-op': 'is as declared',
 };
 
-export function planLines(plan: Plan, drifts: readonly Drift[], colour = useColour()): string[] {
+export function planLines(plan: Plan, drifts: readonly Drift[], colour: boolean): string[] {
   const paint = (code: number, text: string) =>
     colour && code !== 0 ? `\u001b[${code}m${text}\u001b[0m` : text;
   const lines: string[] = drifts.map(({ message }) => paint(36, `! ${message}`));
@@ -54,40 +54,42 @@ export function planData({ actions, serial, lineage }: Plan, drifts: readonly Dr
     serial,
     lineage,
     drifts: drifts.map(({ address, kind, message }) => ({ address, kind, message })),
-    actions: actions.map(({ key, address, kind, groups, reasons, changes }) => ({
-      key,
-      address,
-      kind,
-      groups,
-      reasons,
-      changes: changes.map((change) => (change.sensitive ? { path: change.path, sensitive: true } : change)),
-    })),
+    actions: actions.map((action) => {
+      const { key, address, kind, groups, reasons } = action;
+      const changes = shownChanges(action).map((change) =>
+        change.sensitive ? { path: change.path, sensitive: true } : change,
+      );
+      return { key, address, kind, groups, reasons, changes };
+    }),
   };
 }
 
-function because({ kind, reasons }: Action): string {
-  return reasons.length === 0 || kind === 'create' ? '' : ` because ${reasons.join(' and ')}`;
+/** That it is not there yet goes without saying; what a create deletes before does not. */
+function because({ kind, reasons, prior }: Action): string {
+  const isPlain = kind === 'create' && prior === undefined;
+  return reasons.length === 0 || isPlain ? '' : ` because ${reasons.join(' and ')}`;
 }
 
-/** Of what is made anew, what was asked for; of the rest, what differs. */
-function shownChanges({ kind, changes, desired }: Action): readonly Change[] {
-  if (kind !== 'create' || desired?.type !== 'function') return changes;
-  const { runtime, template, config, environment, secrets } = desired;
-  const fields: [string, unknown][] = [
-    ['runtime', runtime],
-    ['template', template],
-    ...Object.entries(config).map(([field, value]): [string, unknown] => [`config.${field}`, value]),
-    ...Object.keys(environment).map((name): [string, unknown] => [`environment.${name}`, environment[name]]),
-    ...(secrets.length > 0 ? [['secrets', secrets] as [string, unknown]] : []),
-  ];
-  return fields
-    .filter(([, after]) => after !== undefined)
-    .map(([path, after]) => ({ path, before: undefined, after, needs: 'config' }));
+type Shown = Omit<Change, 'needs'> & Partial<Pick<Change, 'needs'>>;
+
+/** Of what is made, all that was asked for; of the rest, what differs. */
+function shownChanges({ kind, changes, desired }: Action): readonly Shown[] {
+  if (kind !== 'create' || desired === undefined) return changes;
+  const { type: _type, address: _address, ...fields } = desired;
+  return Object.entries(fields).flatMap(([field, value]) => made(field, value));
 }
 
-function changeText({ kind }: Action, { path, before, after, sensitive, needs }: Change): string {
+function made(path: string, after: unknown): Shown[] {
+  if (path === 'value_hash') return [{ path: 'value', before: undefined, after, sensitive: true }];
+  if (after === undefined || (Array.isArray(after) && after.length === 0)) return [];
+  if (typeof after !== 'object' || after === null || Array.isArray(after))
+    return [{ path, before: undefined, after }];
+  return Object.entries(after).flatMap(([key, value]) => made(`${path}.${key}`, value));
+}
+
+function changeText({ kind }: Action, { path, before, after, sensitive, needs }: Shown): string {
   const forces = needs === 'replace' && kind === 'replace' ? '  # forces replacement' : '';
-  if (sensitive) return `~ ${path}: (sensitive)${forces}`;
+  if (sensitive) return `${kind === 'create' ? '+' : '~'} ${path}: (sensitive)${forces}`;
   if (before === undefined || before === null) return `+ ${path}: ${shown(after)}${forces}`;
   if (after === undefined || after === null) return `- ${path}: ${shown(before)}${forces}`;
   return `~ ${path}: ${shown(before)} -> ${shown(after)}${forces}`;
@@ -100,8 +102,4 @@ function shown(value: unknown): string {
       ? `${value.slice(0, 12)}…`
       : JSON.stringify(value);
   return text ?? 'nothing';
-}
-
-function useColour(): boolean {
-  return process.stdout.isTTY === true && !process.env['NO_COLOR'];
 }
