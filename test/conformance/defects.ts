@@ -1,17 +1,10 @@
 /** Broken platforms: each is the model with one thing done wrong, and the cases that must notice. */
 
 import { type Defect, FEATURE_DEFECTS } from './feature-defects.js';
-import {
-  CORRECT,
-  type Ending,
-  judgeStrictly,
-  type Outcome,
-  type Rules,
-  signalGroup,
-  success,
-} from './platform/rules.js';
-import { CANCELLED, failure } from './platform/run-bootstrap.js';
+import { type Ending, judgeStrictly, type Outcome, type Rules, success } from './platform/rules.js';
+import { failure } from './platform/run-bootstrap.js';
 import { ALL_CHECKS } from './platform/unzip.js';
+import { PROCESS_DEFECTS } from './process-defects.js';
 import { refusal, withBody, without } from './replies.js';
 
 /** Judges as before, but makes something else of what is no success. */
@@ -60,94 +53,6 @@ export const DEFECTS: readonly Defect[] = [
     rules: { unzip: { ...ALL_CHECKS, twice: false } },
     section: 'archive',
     caughtBy: ['archive-25'],
-  },
-  {
-    name: 'does not enforce timeout_secs',
-    rules: { limitMs: () => 3500 },
-    section: 'timeouts',
-    caughtBy: ['timeouts-02', 'timeouts-03'],
-  },
-  {
-    name: 'asks with SIGTERM at the limit and takes no for an answer',
-    rules: {
-      kill: (pid) => {
-        signalGroup(-pid, 'SIGTERM');
-        setTimeout(() => signalGroup(-pid, 'SIGKILL'), 4000).unref();
-      },
-    },
-    section: 'timeouts',
-    caughtBy: ['timeouts-03', 'timeouts-04'],
-  },
-  {
-    name: 'kills only the first process at the limit',
-    rules: { kill: (pid) => signalGroup(pid, 'SIGKILL') },
-    section: 'environment',
-    caughtBy: ['environment-07', 'environment-08'],
-  },
-  {
-    name: 'fails a call that leaves a process behind',
-    rules: {
-      before: ({ body }) =>
-        body.toString() === '{"job_id":7,"args":[2]}'
-          ? { status: 500, body: { ...refusal('INFRASTRUCTURE_ERROR'), success: false } }
-          : undefined,
-    },
-    section: 'environment',
-    caughtBy: ['environment-07', 'environment-08'],
-  },
-  {
-    name: 'fails what needs much memory, however much it has',
-    rules: {
-      judge: (ending) => {
-        const outcome = judgeStrictly(ending);
-        return outcome.result.toString() === 'had it all'
-          ? failure(500, 'OUT_OF_MEMORY', 'too much', 'yes')
-          : outcome;
-      },
-    },
-    section: 'environment',
-    caughtBy: ['environment-10'],
-  },
-  {
-    name: 'lets a call run on when its caller has gone',
-    rules: { killsForGoneCaller: false },
-    section: 'timeouts',
-    caughtBy: ['timeouts-06'],
-  },
-  {
-    name: 'keeps the place of a call that ran out of time, until the function is replaced',
-    rules: { keepsPlace: ({ code }) => code === 'TIMEOUT' },
-    section: 'timeouts',
-    caughtBy: ['timeouts-05'],
-  },
-  {
-    name: 'keeps the place of a call whose caller has gone, until the function is replaced',
-    rules: { keepsPlace: (outcome) => outcome.error === CANCELLED.error },
-    section: 'timeouts',
-    caughtBy: ['timeouts-06'],
-  },
-  {
-    name: 'does not pass env_vars',
-    rules: {
-      environment: (run, home) =>
-        CORRECT.environment({ ...run, config: { ...run.config, env_vars: {} } }, home),
-    },
-    section: 'environment',
-    caughtBy: ['environment-02', 'environment-03'],
-  },
-  {
-    name: 'leaks its own environment to functions',
-    rules: {
-      environment: (run, home) => ({ SECRET_OF_THE_PLATFORM: 'x', ...CORRECT.environment(run, home) }),
-    },
-    section: 'environment',
-    caughtBy: ['environment-01'],
-  },
-  {
-    name: 'gives all calls one home folder',
-    rules: { home: 'made by the test' },
-    section: 'environment',
-    caughtBy: ['environment-05'],
   },
   {
     name: 'always says three instances were warmed',
@@ -295,18 +200,6 @@ export const DEFECTS: readonly Defect[] = [
     caughtBy: ['invoke-bytes-03', 'invoke-bytes-06'],
   },
   {
-    name: 'runs more than max_concurrency at once',
-    rules: { concurrency: () => 1000 },
-    section: 'concurrency',
-    caughtBy: ['concurrency-01'],
-  },
-  {
-    name: 'counts the places of each version for itself',
-    rules: { placesOf: 'version' },
-    section: 'concurrency',
-    caughtBy: ['concurrency-06'],
-  },
-  {
     name: 'refuses for load without Retry-After',
     rules: {
       after: (reply, { path }) =>
@@ -348,5 +241,6 @@ export const DEFECTS: readonly Defect[] = [
     section: 'job',
     caughtBy: ['job-01', 'job-04'],
   },
+  ...PROCESS_DEFECTS,
   ...FEATURE_DEFECTS,
 ];
