@@ -2,28 +2,12 @@
 import { bytesCodec, type Codec, jsonCodec } from './codec.js';
 import { FaasError } from './errors.js';
 import type { FunctionConfig } from './executor.js';
-import { checkJobId, type JobCall, type JobId, type Metadata } from './job.js';
+import { checkJobId, type JobId, type Metadata } from './job.js';
+import { type JobContext, jobContext } from './job-context.js';
 import type { RetryPolicy } from './retry-policy.js';
 import type { StandardSchema } from './standard-schema.js';
 
-/** What a handler may know about the call it works on. */
-export interface JobContext {
-  readonly jobId: JobId;
-  /** The job's name, as `defineJob` was told. */
-  readonly jobName: string;
-  /** Names the logical call; the same over all its attempts, so work done once can be recognised by it. */
-  readonly callId: string;
-  /** 1 for the first attempt. */
-  readonly attempt: number;
-  /** What the caller sent along. */
-  readonly metadata: Metadata;
-  /** Epoch milliseconds; `Infinity` for none. */
-  readonly deadline: number;
-  /** Aborted at the deadline or when the caller gives up. Pass it to everything that waits. */
-  readonly signal: AbortSignal;
-  /** Milliseconds left until the deadline, never negative. */
-  remainingMs(): number;
-}
+export { type JobContext, jobContext };
 
 /** What a job does: gets the decoded, validated input, and returns the output or a promise of it. */
 export type JobHandler<Input, Output> = (input: Input, context: JobContext) => Output | Promise<Output>;
@@ -258,54 +242,4 @@ function checkDefinition(definition: object & { name?: unknown }): void {
     executed: 'no',
     message: `Job ${String(name)}: ${faults.join('; ')}.`,
   });
-}
-
-/** Builds the context a handler sees from a call. */
-export function jobContext(
-  call: Omit<JobCall, 'args'>,
-  jobName: string,
-  context: { readonly deadline: number; readonly signal: AbortSignal },
-): JobContext {
-  return new HandlerContext(call, jobName, context);
-}
-
-// A class with getters, since making the signal is dear and most handlers never ask for it.
-class HandlerContext implements JobContext {
-  readonly jobName: string;
-  readonly #call: Omit<JobCall, 'args'>;
-  readonly #context: { readonly deadline: number; readonly signal: AbortSignal };
-
-  constructor(
-    call: Omit<JobCall, 'args'>,
-    jobName: string,
-    context: { readonly deadline: number; readonly signal: AbortSignal },
-  ) {
-    this.#call = call;
-    this.jobName = jobName;
-    this.#context = context;
-  }
-
-  get jobId(): JobId {
-    return this.#call.jobId;
-  }
-  get callId(): string {
-    return this.#call.callId;
-  }
-  get attempt(): number {
-    return this.#call.attempt;
-  }
-  get metadata(): Metadata {
-    return this.#call.metadata;
-  }
-  get deadline(): number {
-    return this.#context.deadline;
-  }
-  get signal(): AbortSignal {
-    return this.#context.signal;
-  }
-  /** Made when asked for, so that a handler may take it out of its context. */
-  get remainingMs(): () => number {
-    const { deadline } = this.#context;
-    return () => Math.max(0, deadline - Date.now());
-  }
 }
