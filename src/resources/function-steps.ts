@@ -54,8 +54,14 @@ async function refuseNamesake(run: Run, desired: DesiredFunction): Promise<void>
   if (namesake === undefined) return;
   const holder = holderOf(run.state, provider, namesake.id);
   if (holder === address) return;
-  const what = `${provider} has a function ${namesake.name ?? name} (${namesake.id}) that is`;
-  if (holder === undefined) throw importable(conflict(desired, `${what} not managed here.`), desired);
+  // Who names no namespace is told of all: it may stand in another one than is meant.
+  const isAnyPlace = desired.namespace === undefined && namesake.namespace !== undefined;
+  const place = isAnyPlace ? ` in the namespace ${namesake.namespace}` : '';
+  const what = `${provider} has a function ${namesake.name ?? name} (${namesake.id})${place} that is`;
+  if (holder === undefined) {
+    const elsewhere = isAnyPlace ? ' Declare a `namespace` to have one elsewhere.' : '';
+    throw importable(conflict(desired, `${what} not managed here.${elsewhere}`), desired);
+  }
   throw conflict(desired, `${what} managed here as ${holder}. Give one of them another name or job id.`);
 }
 

@@ -21,6 +21,7 @@ describe('a function of someone else', () => {
     await runUntilCut(world, { functions: { resize } }, cutIn);
     const { failed } = await world.run({ functions: { resize } });
     expect(String(failed[0]?.error)).toContain('jobferry import FILE function.resize resize');
+    expect(String(failed[0]?.error)).toContain('in the namespace default that is not managed here');
     await world.run({});
     expect([...world.functions.keys()]).toEqual([theirs]);
   });
