@@ -17,6 +17,7 @@ import { logsCommand } from './commands/logs.js';
 import { outputCommand } from './commands/output.js';
 import { planCommand } from './commands/plan.js';
 import { runCommand } from './commands/run.js';
+import { runtimesCommand } from './commands/runtimes.js';
 import { undeployCommand } from './commands/undeploy.js';
 import { validateCommand } from './commands/validate.js';
 import { warmCommand } from './commands/warm.js';
@@ -84,6 +85,7 @@ function buildProgram(finish: Finish, json: boolean): Command {
     refreshCommand,
     outputCommand,
     validateCommand,
+    runtimesCommand,
     costCommand,
     doctorCommand,
     conformanceCommand,

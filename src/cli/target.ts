@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { checkJobId, type FaasExecutor, type JobId } from '../index.js';
 import { usageError } from './exit-codes.js';
+import { interruptible } from './interrupt.js';
 import { DEFAULT_URL } from './platform-check.js';
 import type { CliProvider, Env } from './provider.js';
 import { customHttp } from './providers/custom-http.js';
@@ -53,13 +54,9 @@ export async function onTarget<Result>(
 ): Promise<Result> {
   const target = targetOf(options);
   const executor = await target.provider.open(target.env, onStep);
-  const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
-    return await work(executor, interrupted.signal, target);
+    return await interruptible((signal) => work(executor, signal, target));
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await executor.close?.();
   }
 }

@@ -19,6 +19,7 @@ const commands = [
   'refresh',
   'output',
   'validate',
+  'runtimes',
   'cost',
   'doctor',
 ];

@@ -22,6 +22,7 @@ import {
   withMoves,
 } from '../../resources/index.js';
 import { usageError } from '../exit-codes.js';
+import { interruptible } from '../interrupt.js';
 import { providerFaults } from './file-faults.js';
 import { type Inputs, NO_INPUTS, readInputs } from './inputs.js';
 import { OpenProviders } from './providers.js';
@@ -80,12 +81,9 @@ export async function inSession<Result>(
   const { declarations, warnings } = checkSource(source);
   for (const warning of warnings) console.error(`warning: ${warning}`);
   const backend = await openStateBackend(placeOf(source, options));
-  const interrupted = new AbortController();
-  const interrupt = () => interrupted.abort();
-  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     if (options.breakLock !== undefined) await backend.unlock(options.breakLock);
-    const locked = async (): Promise<Result> => {
+    const locked = async (signal: AbortSignal): Promise<Result> => {
       const kept = await readState(backend);
       const declared = desiredOf(declarations, kept);
       const providers = new OpenProviders(process.env);
@@ -93,7 +91,6 @@ export async function inSession<Result>(
         await providers.open(providersIn(kept));
         const moved = options.newEndpoint === true ? [] : endpointFaults(kept, providers.endpoints());
         if (moved.length > 0) throw usageError(moved.join('\n'));
-        const { signal } = interrupted;
         const fresh =
           options.refresh === false
             ? { state: kept, drifts: [] }
@@ -107,9 +104,9 @@ export async function inSession<Result>(
         await providers.close();
       }
     };
-    return await withLock(backend, operation, locked, READ_ONLY.has(operation) ? warnWithoutLock : undefined);
+    const withoutLock = READ_ONLY.has(operation) ? warnWithoutLock : undefined;
+    return await interruptible((signal) => withLock(backend, operation, () => locked(signal), withoutLock));
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
     await backend.close?.();
   }
 }
