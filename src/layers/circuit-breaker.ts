@@ -35,7 +35,8 @@ export interface CircuitBreakerOptions {
 
 /**
  * One circuit per executor and job, so that one broken function does not stop the others. An open circuit
- * rejects with REJECTED, `executed: no` and the time left as `retryAfterMs`; a retry layer outside, such as the
+ * rejects with REJECTED, `executed: no` and the time left as `retryAfterMs`, or a tenth of `halfOpenAfterMs` while the
+ * one call that tries is on its way; a retry layer outside, such as the
  * runner's own, waits that long and sends the call then. What a function itself throws proves that its provider works
  * and closes the circuit.
  * @throws {FaasError} CONFIG at once for an option out of range.

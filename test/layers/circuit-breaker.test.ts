@@ -102,7 +102,7 @@ describe('circuitBreaker', () => {
       answer = resolve;
     });
     const probe = invoke(executor);
-    expect(await errorOf(invoke(executor))).toMatchObject({ code: 'REJECTED' });
+    expect(await errorOf(invoke(executor))).toMatchObject({ code: 'REJECTED', retryAfterMs: 50 });
     expect(inner.calls).toHaveLength(4);
     answer(OK);
     await probe;
