@@ -160,26 +160,27 @@ export class Intake {
   }
 
   #await(lane: Lane, step: Promise<IteratorResult<unknown>>): void {
+    const failed = (error: unknown) => {
+      lane.pulling = false;
+      this.#fail(lane, error);
+      this.#listener.onReady();
+    };
     // Promise.resolve: an iterator written by hand may answer with a plain result.
-    Promise.resolve(step).then(
-      ({ done, value }) => {
-        lane.pulling = false;
-        if (done === true) this.#remove(lane);
-        else if (this.#stopped) {
-          this.#listener.onUntaken(value);
-          this.#close(lane);
-        } else {
-          lane.hasItem = true;
-          lane.item = value;
-        }
-        this.#listener.onReady();
-      },
-      (error) => {
-        lane.pulling = false;
-        this.#fail(lane, error);
-        this.#listener.onReady();
-      },
-    );
+    Promise.resolve(step).then((result) => {
+      if (typeof result !== 'object' || result === null) {
+        return failed(new TypeError(`its next() gave ${String(result)}, not { done, value }`));
+      }
+      lane.pulling = false;
+      if (result.done === true) this.#remove(lane);
+      else if (this.#stopped) {
+        this.#listener.onUntaken(result.value);
+        this.#close(lane);
+      } else {
+        lane.hasItem = true;
+        lane.item = result.value;
+      }
+      this.#listener.onReady();
+    }, failed);
   }
 
   #fail(lane: Lane, error: unknown): void {

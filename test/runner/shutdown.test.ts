@@ -185,9 +185,9 @@ describe('one grace period for everything', () => {
       .build();
     const run = runner.run();
     await delay(10);
-    runner.stop();
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const during = timers();
+    runner.stop();
     await run;
     // The shutdown handler's own timer is gone, and no other one was there.
     expect(timers()).toBeLessThan(during);

@@ -103,6 +103,19 @@ describe('what goes wrong beside the jobs', () => {
     expect(warnings).toHaveLength(2);
   });
 
+  it('an async producer whose next() gives nonsense is one of them', async () => {
+    const nonsense = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve(5) }) };
+    const runner = JobRunner.builder()
+      .job(job)
+      .producer(nonsense as never)
+      .producer([job.call(1)])
+      .build();
+    const errors: string[] = [];
+    runner.on('producerError', ({ error }) => errors.push(String(error)));
+    expect(await runner.run()).toMatchObject({ ok: 1, producerErrors: 1 });
+    expect(errors).toEqual(['TypeError: its next() gave 5, not { done, value }']);
+  });
+
   it('an item that throws when it is read is a failed outcome', async () => {
     const item = {
       get jobId(): number {
