@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream';
 
 /** More than this a second stays in the pipe, and who prints it waits: reading is work for everybody's event loop. */
-const TAIL_BYTES_PER_SEC = 8 * 1024 * 1024;
+const BYTES_PER_SEC = 8 * 1024 * 1024;
 const PAUSE_MS = 100;
 
 export class CappedOutput {
@@ -49,7 +49,7 @@ export class OutputTail {
       this.#tail = all.length > maxBytes ? Buffer.from(all.subarray(-maxBytes)) : all;
     });
     stream.on('error', () => {});
-    pauseAbove(TAIL_BYTES_PER_SEC, stream);
+    limitRate(stream);
   }
 
   /** Hands over what there is and all that follows. */
@@ -64,13 +64,13 @@ export class OutputTail {
   }
 }
 
-/** Lets a burst of a second's worth pass at once. */
-function pauseAbove(bytesPerSec: number, stream: Readable): void {
-  let left = bytesPerSec;
+/** Above the rate whoever prints waits; a burst of a second's worth passes at once. */
+export function limitRate(stream: Readable): void {
+  let left = BYTES_PER_SEC;
   let countedAt = performance.now();
   stream.on('data', (chunk: Buffer) => {
     const now = performance.now();
-    left = Math.min(bytesPerSec, left + ((now - countedAt) / 1000) * bytesPerSec) - chunk.length;
+    left = Math.min(BYTES_PER_SEC, left + ((now - countedAt) / 1000) * BYTES_PER_SEC) - chunk.length;
     countedAt = now;
     if (left >= 0 || stream.isPaused()) return;
     stream.pause();

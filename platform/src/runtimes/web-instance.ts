@@ -14,7 +14,7 @@ import type { WebFunction } from '../domain/web-function.js';
 import type { FunctionLogs } from '../store/function-logs.js';
 import { type Berth, type Berths, discard } from './berth.js';
 import { abortReason, NotReached, outOfMemory, timedOut } from './call-failures.js';
-import { OutputTail } from './child-output.js';
+import { limitRate, OutputTail } from './child-output.js';
 import { launchOrder } from './launch.js';
 import type { ProcessTrees } from './process-tree.js';
 import type { SocketLink, SocketLinks } from './socket-links.js';
@@ -96,6 +96,7 @@ export class WebInstance {
     this.#parts = parts;
     const { process } = berth;
     this.#stderr = new OutputTail(process.stderr, STDERR_KEPT_BYTES);
+    limitRate(process.stdout);
     for (const stream of ['stdout', 'stderr'] as const) {
       const lines = parts.functionLogs.instanceLines(fn.id, stream, `${fn.name}-${berth.id.slice(0, 8)}`);
       process[stream].on('data', lines.write);

@@ -119,6 +119,7 @@ export class PlatformClient {
       headers,
       body,
       maxReplyBytes: this.#settings.maxResponseBytes,
+      maxReplyOption: 'maxResponseBytes',
     };
   }
 
