@@ -127,6 +127,11 @@ describe('a fault', () => {
       { environment: { LEVEL: 9 } },
       'environment.LEVEL: is 9. Write it as text, in quotes.',
     ],
+    ...['', 'A-B', '1A', 'A B'].map((name): [string, object, string] => [
+      `a variable named ${JSON.stringify(name)}`,
+      { environment: { [name]: 'x' } },
+      `environment.${name}: ${JSON.stringify(name)} is no name of an environment variable. Use letters`,
+    ]),
     ['the name of a secret', { secrets: ['db password'] }, 'secrets.0: "db password" is no name of a secret'],
     ['a namespace with a dot', { namespace: 'a.b' }, 'a namespace has no dots'],
     ['a job id', { job_id: -1 }, 'job_id: is no job id'],

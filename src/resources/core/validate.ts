@@ -105,6 +105,11 @@ class Check {
     this.#config([...path, 'config'], fields['config'], runtime);
     for (const field of ['environment', 'labels', 'annotations'])
       this.#strings([...path, field], fields[field]);
+    const variables = Object.keys(isObject(fields['environment']) ? fields['environment'] : {});
+    for (const name of variables.filter((one) => !VARIABLE_NAME.test(one))) {
+      const message = `${quoted(name)} is no name of an environment variable`;
+      this.#fault([...path, 'environment', name], message, 'Use letters, digits and _, with no digit first.');
+    }
     this.#secretNames([...path, 'secrets'], fields['secrets']);
     const jobId = fields['job_id'];
     if (
