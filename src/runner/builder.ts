@@ -160,8 +160,8 @@ export class JobRunnerBuilder<Outcomes = never> {
   }
 
   /**
-   * The most calls at once, local and FaaS together; as many again may wait for a place at the limit of a job or an
-   * executor. Default 1024.
+   * The most calls at once, local and FaaS together. As many again of each producer may wait for a place at the limit of
+   * a job or an executor; then that producer waits, and no other one. Default 1024.
    */
   concurrency(limit: number): this {
     this.#concurrency = limit;

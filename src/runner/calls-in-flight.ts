@@ -51,8 +51,10 @@ export class CallsInFlight {
     this.#size -= 1;
   }
 
-  addWaiting(change: 1 | -1): void {
+  /** @param change 1 when it begins to wait, -1 when it waits no longer */
+  waits(call: RunningCall, change: 1 | -1): void {
     this.#waiting += change;
+    call.source.waiting += change;
   }
 
   cancelAll(): void {

@@ -44,7 +44,13 @@ interface IntakeListener {
   onUntaken(item: unknown): void;
 }
 
-interface Lane {
+/** The producer of an item, as its calls know it. */
+export interface ItemSource {
+  /** How many of its calls wait for a place in some limit. */
+  waiting: number;
+}
+
+interface Lane extends ItemSource {
   readonly spec: ProducerSpec;
   iterator: Iterator<unknown> | AsyncIterator<unknown> | undefined;
   isAsync: boolean;
@@ -65,11 +71,15 @@ export class Intake {
   readonly #lanes: Lane[];
   readonly #listener: IntakeListener;
   readonly #controller = new AbortController();
+  readonly #maxWaiting: number;
+  #taken: ItemSource = { waiting: 0 };
   #next = 0;
   #stopped = false;
   #abandoned = false;
 
-  constructor(producers: readonly ProducerSpec[], listener: IntakeListener) {
+  /** @param maxWaiting a producer with so many waiting calls is asked for no more, and holds up no other one */
+  constructor(producers: readonly ProducerSpec[], maxWaiting: number, listener: IntakeListener) {
+    this.#maxWaiting = maxWaiting;
     this.#listener = listener;
     this.#lanes = producers.map((spec) => ({
       spec,
@@ -81,6 +91,7 @@ export class Intake {
       item: undefined,
       restarts: 0,
       restartWait: undefined,
+      waiting: 0,
     }));
   }
 
@@ -90,6 +101,11 @@ export class Intake {
     return this.#abandoned || !this.#lanes.some(isBusy);
   }
 
+  /** Where the item that was taken last came from. */
+  get taken(): ItemSource {
+    return this.#taken;
+  }
+
   /** The next item in turn, or NOTHING; then `onReady` tells when to ask again. */
   take(): unknown {
     for (let asked = this.#lanes.length; asked > 0 && !this.#stopped; asked -= 1) {
@@ -97,6 +113,8 @@ export class Intake {
       const lane = this.#lanes[this.#next];
       if (lane === undefined) break;
       this.#next += 1;
+      if (lane.waiting >= this.#maxWaiting) continue;
+      this.#taken = lane;
       if (lane.hasItem) {
         const item = lane.item;
         lane.hasItem = false;

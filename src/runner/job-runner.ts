@@ -82,7 +82,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       },
       onIdle: () => this.#endIfDone(),
     });
-    this.#intake = new Intake(config.producers, {
+    this.#intake = new Intake(config.producers, config.concurrency, {
       onReady: () => this.#pump(),
       onUntaken: (item) =>
         this.#deliveries.nack(item as JobRequest, 'the runner stopped before it took this item'),
@@ -232,9 +232,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
 
   #hasRoom(): boolean {
     if (this.#phase !== 'running' || this.#turns.isOver) return false;
-    const { concurrency } = this.#config;
-    if (this.#calls.running >= concurrency || this.#calls.waiting >= concurrency) return false;
-    return !this.#deliveries.full;
+    return this.#calls.running < this.#config.concurrency && !this.#deliveries.full;
   }
 
   #endIfDone(): void {
@@ -257,7 +255,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #begin(route: JobRoute, request: JobRequest, isPrimary: boolean, fault: FaasError | undefined): void {
-    const call = new RunningCall(this.#owner, route, request, isPrimary, this.#config.timeoutMs);
+    const { taken } = this.#intake;
+    const call = new RunningCall(this.#owner, taken, route, request, isPrimary, this.#config.timeoutMs);
     this.#calls.add(call);
     if (isPrimary && this.listenerCount('accepted') > 0) this.#reports.tell('accepted', call.event());
     if (fault === undefined) call.start();
@@ -267,8 +266,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   #makeOwner(): CallOwner {
     return {
       newCallId: () => this.#calls.newId(),
-      onWaiting: () => this.#calls.addWaiting(1),
-      onNoLongerWaiting: () => this.#calls.addWaiting(-1),
+      onWaiting: (call) => this.#calls.waits(call, 1),
+      onNoLongerWaiting: (call) => this.#calls.waits(call, -1),
       onAttempt: (call, ranOn) => {
         if (this.listenerCount('attempt') === 0) return;
         this.#reports.tell('attempt', { ...call.event(), attempt: call.attempts, ranOn });

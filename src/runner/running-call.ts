@@ -11,6 +11,7 @@ import type { Listed } from './calls-in-flight.js';
 import type { Delivery } from './consumer-lane.js';
 import type { CallEvent } from './events.js';
 import type { Waiter } from './gate.js';
+import type { ItemSource } from './intake.js';
 import { type AttemptTally, LOCAL, LocalResult, RunnerCall } from './local.js';
 import type { Outcome, OutcomeStatus } from './outcome.js';
 import type { JobRoute, Target } from './routes.js';
@@ -22,6 +23,7 @@ const NO_METADATA: Metadata = Object.freeze({});
 export class RunningCall extends CallScope implements Waiter, AttemptTally, Delivery, Listed {
   listNext: RunningCall | null = null;
   listPrevious: RunningCall | null = null;
+  readonly source: ItemSource;
   readonly route: JobRoute;
   readonly request: JobRequest;
   readonly callId: string;
@@ -49,6 +51,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
 
   constructor(
     owner: CallOwner,
+    source: ItemSource,
     route: JobRoute,
     request: JobRequest,
     isPrimary: boolean,
@@ -61,6 +64,7 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
         : Math.min(request.deadline - nowEpochMs, route.job.timeoutMs ?? Infinity);
     super(nowEpochMs + timeoutMs);
     this.#owner = owner;
+    this.source = source;
     this.route = route;
     this.request = request;
     this.isPrimary = isPrimary;

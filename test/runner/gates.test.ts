@@ -63,6 +63,36 @@ describe('a local handler that runs on after its deadline', () => {
 });
 
 describe('long lines before a limit', () => {
+  it('of one producer hold up no other producer, and make their own wait', async () => {
+    const { opened, open } = gate();
+    const slow = defineJob({ id: 0, name: 'slow', concurrency: 1, handler: () => opened });
+    const quick = defineJob({ id: 1, name: 'quick', handler: () => 1 });
+    let taken = 0;
+    function* manySlow() {
+      for (; taken < 1000; taken += 1) yield slow.call();
+    }
+    function* manyQuick() {
+      for (let n = 0; n < 1000; n += 1) yield quick.call();
+    }
+    let ended = 0;
+    const summary = await JobRunner.builder()
+      .job(slow)
+      .job(quick)
+      .producer(manySlow)
+      .producer(manyQuick)
+      .consumer(({ jobName }) => {
+        if (jobName === 'slow') return;
+        ended += 1;
+        if (ended < 1000) return;
+        // One runs, and as many wait as may run at once.
+        expect(taken).toBe(10);
+        open();
+      })
+      .concurrency(10)
+      .run();
+    expect(summary).toMatchObject({ accepted: 2000, ok: 2000, consumerErrors: 0 });
+  });
+
   it('calls that fail the moment they are woken do not stop the ones behind them', async () => {
     const { opened, open } = gate();
     const faas = invoker(() => opened);
