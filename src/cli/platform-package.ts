@@ -11,6 +11,8 @@ export interface PlatformPackage {
     /** Of functions that come through the E2E door. */
     readonly namespace?: string;
     readonly publicFunctions?: boolean;
+    /** What URLs in answers begin with. */
+    readonly publicUrl?: string;
     readonly callbackHosts?: readonly string[];
   }): Promise<{
     readonly url: string;

@@ -65,8 +65,8 @@ export interface Dev extends AsyncDisposable {
 }
 
 /** `jobferry dev` on a free port. */
-export async function startDev(dataDir: string): Promise<Dev> {
-  const child = startCli(['dev', '--port', '0', '--data', dataDir]);
+export async function startDev(dataDir: string, ...options: readonly string[]): Promise<Dev> {
+  const child = startCli(['dev', '--port', '0', '--data', dataDir, ...options]);
   child.stderr?.pipe(process.stderr);
   const url = await readyUrl(child);
   return {

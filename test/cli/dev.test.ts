@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -40,6 +40,16 @@ describe('jobferry dev', () => {
       await over;
       blocker.close();
     }
+  });
+
+  it('says the address of a proxy in its answers, with --public-url', async () => {
+    await using dev = await startDev(join(folder, 'data'), '--public-url', 'https://faas.example.org/x');
+    await writeFile(join(folder, 'job.ts'), 'export default () => 1;');
+    const deployed = await cli(['deploy', 'job.ts', '--job', '7', '--url', dev.url], { cwd: folder });
+    expect(deployed.code, deployed.stderr).toBe(0);
+    expect(await (await fetch(`${dev.url}/api/functions`)).json()).toMatchObject({
+      functions: [{ endpoint: 'https://faas.example.org/x/api/functions/job7/invoke' }],
+    });
   });
 
   it('refuses a port that is asked for and taken, naming it', async () => {
