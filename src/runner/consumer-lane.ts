@@ -91,7 +91,8 @@ export class ConsumerLane {
   /** The intake should wait for this consumer. */
   get full(): boolean {
     if (this.#parkedLane?.full === true) return true;
-    return this.#isFull() && this.#spec.overflow === 'wait' && !this.#stuck;
+    // Nothing waits for a consumer that is free: most are asked this for every item.
+    return this.#busy && !this.#stuck && this.#spec.overflow === 'wait' && this.#isFull();
   }
 
   offer(delivery: Delivery): void {

@@ -30,9 +30,14 @@ const MAX_JOB_ID = 0xffff_ffff;
 /** Stands in outcomes for the id of an item that has none. */
 export const NO_JOB_ID = -1;
 
-export function readItem(item: unknown, idOf: (name: string) => JobId | undefined): ReadItem {
+/** Which job has a name. */
+interface JobNames {
+  idOf(name: string): JobId | undefined;
+}
+
+export function readItem(item: unknown, names: JobNames): ReadItem {
   try {
-    return read(item, idOf);
+    return read(item, names);
   } catch (thrown) {
     return {
       request: { jobId: NO_JOB_ID, input: undefined },
@@ -41,7 +46,7 @@ export function readItem(item: unknown, idOf: (name: string) => JobId | undefine
   }
 }
 
-function read(item: unknown, idOf: (name: string) => JobId | undefined): ReadItem {
+function read(item: unknown, names: JobNames): ReadItem {
   if (typeof item !== 'object' || item === null) {
     return invalid(item, `a producer yielded ${item === null ? 'null' : `a ${typeof item}`}`);
   }
@@ -58,7 +63,7 @@ function read(item: unknown, idOf: (name: string) => JobId | undefined): ReadIte
     return invalid(item, 'metadata must be an object whose values are strings');
   }
   if (jobId === undefined && typeof jobName === 'string') {
-    const id = idOf(jobName);
+    const id = names.idOf(jobName);
     if (id === undefined) return { request: numbered(request, NO_JOB_ID), fault: unknownJob(jobName) };
     return { request: numbered(request, id), fault: undefined };
   }

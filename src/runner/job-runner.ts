@@ -242,7 +242,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #accept(item: unknown): void {
-    const { request, fault } = readItem(item, (name) => this.#routes.idOf(name));
+    const { request, fault } = readItem(item, this.#routes);
     this.#tally.accept();
     const primary = fault === undefined ? this.#routes.find(request.jobId) : undefined;
     if (primary === undefined) {

@@ -121,8 +121,8 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
   /** Takes its places one gate after the other, keeping those it has while it waits for the next; then runs. */
   #proceed(target: Target): void {
     const { gates } = target;
-    for (let gate = gates[this.#places]; gate !== undefined; gate = gates[this.#places]) {
-      if (!gate.enter(this)) return this.#wait();
+    while (this.#places < gates.length) {
+      if (gates[this.#places]?.enter(this) === false) return this.#wait();
       this.#places += 1;
     }
     if (this.#state === 'waiting') {
