@@ -20,10 +20,11 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Something that expires. The lists link such objects through themselves: no allocation per call. */
 export abstract class Expiring {
-  #list: ExpiryList | null = null;
-  #next: Expiring | null = null;
-  #previous: Expiring | null = null;
-  #expiresAtMs = 0;
+  // Not #private: four such fields would cost each call some percent.
+  private expiryList: ExpiryList | null = null;
+  private expiryNext: Expiring | null = null;
+  private expiryPrevious: Expiring | null = null;
+  private expiresAtMs = 0;
 
   /** Called once, when the time is up. */
   protected abstract onDeadline(): void;
@@ -35,29 +36,29 @@ export abstract class Expiring {
   arm(timeoutMs: number, nowMs: number = performance.now()): void {
     if (timeoutMs === Infinity) return;
     const list = listOf(Math.max(1, Math.ceil(timeoutMs)));
-    this.#expiresAtMs = nowMs + list.timeoutMs;
-    this.#list = list;
-    this.#previous = list.tail;
+    this.expiresAtMs = nowMs + list.timeoutMs;
+    this.expiryList = list;
+    this.expiryPrevious = list.tail;
     if (list.tail === null) {
       emptyLists -= 1;
       list.head = this;
       list.timer?.ref();
-    } else list.tail.#next = this;
+    } else list.tail.expiryNext = this;
     list.tail = this;
     if (list.timer === null) Expiring.#wake(list, list.timeoutMs);
   }
 
   /** Forgets the deadline; fine when it has passed or there never was one. */
   disarm(): void {
-    const list = this.#list;
+    const list = this.expiryList;
     if (list === null) return;
-    const previous = this.#previous;
-    const next = this.#next;
+    const previous = this.expiryPrevious;
+    const next = this.expiryNext;
     if (previous === null) list.head = next;
-    else previous.#next = next;
+    else previous.expiryNext = next;
     if (next === null) list.tail = previous;
-    else next.#previous = previous;
-    this.#list = this.#next = this.#previous = null;
+    else next.expiryPrevious = previous;
+    this.expiryList = this.expiryNext = this.expiryPrevious = null;
     if (list.head !== null) return;
     // Still armed, so that a busy list is not made anew each time; unreferenced, so that an idle process ends.
     list.timer?.unref();
@@ -73,14 +74,14 @@ export abstract class Expiring {
     list.timer = null;
     const nowMs = performance.now();
     try {
-      while (list.head !== null && list.head.#expiresAtMs <= nowMs) {
+      while (list.head !== null && list.head.expiresAtMs <= nowMs) {
         const first = list.head;
         first.disarm();
         first.onDeadline();
       }
     } finally {
       // Whatever one deadline did, the others are kept. onDeadline may have armed the list again.
-      if (list.timer === null && list.head !== null) Expiring.#wake(list, list.head.#expiresAtMs - nowMs);
+      if (list.timer === null && list.head !== null) Expiring.#wake(list, list.head.expiresAtMs - nowMs);
       else if (list.head === null) forget(list);
     }
   }
