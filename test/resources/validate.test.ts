@@ -307,6 +307,27 @@ describe('a file', () => {
     expect(() => checkSource(source)).toThrow('the file is empty. Declare functions, secrets, outputs.');
   });
 
+  it('says the line of the key, also where the value begins below it', async () => {
+    const text =
+      'functions:\n  resize:\n    runtime: python3.11\n    code_inline: x\n    envronment:\n      A: "1"\n';
+    const source = await read('key.yaml', text);
+    const lines = validate(source.value, TODAY).map((fault) => describeFault(source, fault));
+    expect(lines).toEqual([
+      expect.stringMatching(/key\.yaml:5: functions\.resize\.envronment .*`environment`/),
+    ]);
+  });
+
+  it('with a key twice names it and both lines', async () => {
+    const text = 'functions:\n  one:\n    runtime: node20\n    runtime: node18\n  one: {}\n';
+    await expect(read('twice.yaml', text)).rejects.toThrow(
+      /twice\.yaml:4: `runtime` is there already, at line 3\. Keep one.*\n.*twice\.yaml:5: `one` is there already, at line 2/,
+    );
+  });
+
+  it.each(['UP.YAML', 'UP.Yml', 'UP.JSON'])('is read as it is when it is named %s', async (name) => {
+    expect((await read(name, '{"functions": {}}')).value).toEqual({ functions: {} });
+  });
+
   it('that is no YAML is refused with the line', async () => {
     await expect(read('bad.yaml', 'functions:\n  a: [1,\n')).rejects.toThrow(/bad\.yaml:\d+: /);
   });

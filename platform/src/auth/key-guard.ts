@@ -94,6 +94,6 @@ export async function chooseGuard(
   const keys = await listKeys({ dataDir });
   if (keys.some((key) => isUsable(key, Date.now()))) return new KeyGuard(folder, log);
   throw new Error(
-    `The platform demands keys, and ${folder} holds none that can be used. Make one with: jobferry keys create --data ${dataDir} --name … (or createKey({ dataDir, name })), or listen on 127.0.0.1 without requireKey.`,
+    `The platform demands keys, and ${folder} holds none that can be used. Make one with: jobferry keys create NAME --data ${dataDir} (or createKey({ dataDir, name })), or listen on 127.0.0.1 without requireKey.`,
   );
 }

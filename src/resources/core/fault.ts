@@ -11,8 +11,17 @@ export interface Fault {
 
 /** Short, and never a whole inline program. */
 export function quoted(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = jsonOf(value) ?? String(value);
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** Undefined where there is no JSON: of what refers to itself, for example. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A known field that differs by a slip of the fingers. */

@@ -157,7 +157,12 @@ export class E2eApi {
       const refused = (cause as { cause?: { code?: string } }).cause?.code === 'ECONNREFUSED';
       const within = limit.aborted ? ` within ${requestTimeoutMs / 1000} s` : '';
       const executed = refused ? 'no' : 'maybe';
-      throw this.#error('UNAVAILABLE', `${what} got no answer${within}`, { executed, cause });
+      const remedy = `Check ${VARIABLE}, and whether the API is up there`;
+      throw this.#error(
+        'UNAVAILABLE',
+        `${what} got no answer${within} from ${this.endpoint.url}. ${remedy}`,
+        { executed, cause },
+      );
     }
     const json = parse(said);
     if (response.ok) return json;
