@@ -1,6 +1,17 @@
-/** The one period that a stopping runner gives to all that still runs: jobs, consumers, producers, then services. */
+/** How a run ends: its phases, and the one period that a stop leaves for all that still runs. */
 import { TimeLimit } from './time-limit.js';
 
+/**
+ * What a runner is at:
+ * - `idle`: `run()` was not called.
+ * - `running`: takes items.
+ * - `draining`: `stop()` was called; what was accepted is finished and delivered, and the producers end.
+ * - `closing`: all is delivered; the services end.
+ * - `over`: shutdown handlers run, or have run. Nothing is left that `stop()` could end.
+ */
+export type Phase = 'idle' | 'running' | 'draining' | 'closing' | 'over';
+
+/** For jobs, consumers and producers, then services. */
 export class GracePeriod {
   readonly #over = Promise.withResolvers<void>();
   readonly #limit = new TimeLimit(() => this.#over.resolve());

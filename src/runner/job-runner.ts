@@ -11,7 +11,7 @@ import { CallsInFlight } from './calls-in-flight.js';
 import { checkConfig, type RunnerConfig } from './config.js';
 import { Deliveries } from './deliveries.js';
 import type { RunnerEvents } from './events.js';
-import { GracePeriod } from './grace.js';
+import { GracePeriod, type Phase } from './grace.js';
 import { Intake, NOTHING } from './intake.js';
 import { readItem, unknownJob } from './item.js';
 import type { RunSummary } from './outcome.js';
@@ -21,16 +21,6 @@ import { RunningCall } from './running-call.js';
 import { runShutdownHandlers, Services } from './services.js';
 import { Tally } from './tally.js';
 import { Turns } from './turns.js';
-
-/**
- * What a runner is at:
- * - `idle`: `run()` was not called.
- * - `running`: takes items.
- * - `draining`: `stop()` was called; what was accepted is finished and delivered, and the producers end.
- * - `closing`: all is delivered; the services end.
- * - `over`: shutdown handlers run, or have run. Nothing is left that `stop()` could end.
- */
-type Phase = 'idle' | 'running' | 'draining' | 'closing' | 'over';
 
 /**
  * Takes items from producers, runs each as a call of a job, here or on a FaaS, and gives exactly one {@link Outcome}
