@@ -57,8 +57,10 @@ export class CallsInFlight {
     call.source.waiting += change;
   }
 
-  cancelAll(): void {
+  /** @param cause why the runner stopped, if somebody said */
+  cancelAll(cause: unknown): void {
     const reason = new FaasError({
+      cause,
       code: 'CANCELLED',
       executed: 'maybe',
       message: 'The runner stopped and its grace period is over.',

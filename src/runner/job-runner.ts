@@ -43,6 +43,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   readonly #grace = new GracePeriod();
   #phase: Phase = 'idle';
   #hasRun = false;
+  /** Of the signal of `run()`. */
+  #abortReason: unknown;
   #pumping = false;
   /** Resolved when nothing is left to take, to run or to deliver. */
   readonly #drained = Promise.withResolvers<void>();
@@ -50,7 +52,7 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
 
   /** Starts a runner: add jobs, producers and consumers to it, then `build()` or `run()`. */
   static builder(): JobRunnerBuilder {
-    return new JobRunnerBuilder((config) => new JobRunner(config));
+    return new JobRunnerBuilder(newRunner);
   }
 
   /** Use `JobRunner.builder()`. @throws {FaasError} CONFIG naming everything that cannot work. */
@@ -108,9 +110,13 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
     }
     this.#hasRun = true;
     const { signal } = options;
-    const onAbort = () => this.stop();
+    const onAbort = () => {
+      this.#abortReason = signal?.reason;
+      this.stop();
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     if (this.#phase === 'idle' && signal?.aborted !== true) await this.#work();
+    else this.#intake.stop();
     this.#phase = 'closing';
     this.#grace.start(this.#config.graceMs);
     await this.#services.stop(this.#grace.over);
@@ -286,8 +292,11 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   /** The grace period is over: what still runs is cancelled, and what does not end is left behind. */
   #endByForce(): void {
     if (this.#phase !== 'draining') return;
-    this.#calls.cancelAll();
+    this.#calls.cancelAll(this.#abortReason);
     this.#deliveries.endSoon();
     this.#intake.abandon();
   }
 }
+
+// Outside of the class: a bundler renames one that names itself, and users would read of a `_JobRunner`.
+const newRunner = (config: RunnerConfig) => new JobRunner(config);

@@ -22,7 +22,7 @@ interface OutcomeBase<Id extends JobId, Name extends string, Input> {
   readonly callId: string;
   /** As the producer gave it, not as a schema transformed it. */
   readonly input: Input;
-  /** Attempts made; 0 when it ended before the first. */
+  /** Calls of the registered executor or the local handler; 0 when it ended before the first. */
   readonly attempts: number;
   /** `local`, or the provider id of the executor that gave the last answer. */
   readonly ranOn: string;

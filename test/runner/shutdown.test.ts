@@ -1,6 +1,7 @@
 /** The end of a run: producers, the grace period, services, shutdown handlers, and stop() from anywhere. */
 import { describe, expect, it } from 'vitest';
 import { defineJob, JobRunner, stopOnSignals } from '../../src/index.js';
+import { channel } from '../../src/sources/index.js';
 import { delay, gate } from '../support/invoker.js';
 
 const job = defineJob({ id: 0, name: 'job', handler: (n: number) => n });
@@ -267,6 +268,35 @@ describe('one grace period for everything', () => {
       .build();
     expect(await runner.run()).toMatchObject({ serviceErrors: 0 });
   });
+});
+
+it('the reason of the signal that stopped the runner is in the story of what it cancelled', async () => {
+  const quit = new AbortController();
+  const errors: unknown[] = [];
+  const run = JobRunner.builder()
+    .job(nap)
+    .producer([nap.call(60_000)])
+    .consumer(({ error }) => void errors.push(error))
+    .graceMs(1)
+    .run({ signal: quit.signal });
+  await delay(10);
+  const reason = new Error('the operator said so');
+  quit.abort(reason);
+  await run;
+  let story = errors[0];
+  while (story !== undefined && story !== reason) story = (story as Error).cause;
+  expect(story).toBe(reason);
+});
+
+it('a push into a channel that nobody read yet ends with the run', async () => {
+  for (const stopFirst of [true, false]) {
+    const inbox = channel<ReturnType<typeof job.call>>();
+    const runner = JobRunner.builder().job(job).producer(inbox).build();
+    const pushed = inbox.push(job.call(1));
+    if (stopFirst) runner.stop();
+    await runner.run({ signal: AbortSignal.abort() });
+    await expect(pushed).rejects.toMatchObject({ code: 'UNAVAILABLE', executed: 'no' });
+  }
 });
 
 describe('stop() before run()', () => {
