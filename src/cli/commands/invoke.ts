@@ -33,7 +33,7 @@ export function invokeCommand(finish: Finish): Command {
       const job = await jobToInvoke(nameOrId, options.file);
       const args = await readInput(job, options.input);
       const { result, metrics, metadata } = await onTarget(options, (executor, signal) => {
-        const context = callContext({ timeoutMs: options.timeout * 1000, signal });
+        using context = callContext({ timeoutMs: options.timeout * 1000, signal });
         const { deadline } = context;
         const call = {
           jobId: job.id,

@@ -35,15 +35,12 @@ Examples:
     )
     .action(async (config: string, { input }: { input?: string }) => {
       const builder = await loadBuilder(config);
-      const lines = await openInput(input);
       const runner = builder
-        .producer(fromNdjson(lines), { name: 'lines' })
+        .producer(fromNdjson(await openInput(input)), { name: 'lines' })
         .consumer(toNdjson(process.stdout), { name: 'stdout' })
         .build();
       stopOnSignals(runner);
       sayTroubles(runner);
-      // Waiting for input must not keep a stopped run from ending.
-      runner.once('draining', () => lines.destroy());
       const summary = await runner.run();
       console.error(describe(summary));
       finish({ lines: [], data: { summary }, exitCode: isFine(summary) ? EXIT.ok : EXIT.failed });

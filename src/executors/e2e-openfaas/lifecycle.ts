@@ -128,7 +128,7 @@ export class Lifecycle {
 
   async *logs(jobId: JobId, options: LogOptions): AsyncGenerator<LogEntry> {
     const { signal } = options;
-    const scope = callContext(signal === undefined ? {} : { signal });
+    using scope = callContext(signal === undefined ? {} : { signal });
     try {
       const { name } = await this.#need(jobId, scope);
       yield* this.#profile.logs(name, options, scope);
