@@ -180,14 +180,14 @@ describe('a connection that breaks costs an asynchronous call nothing', () => {
 
   it('a call that was lost on its way is handed over again under its id, and runs once', async () => {
     const { executor, platform } = await staged();
-    platform.script([{ match: isInvoke, reset: true, times: 2 }]);
+    platform.script([{ match: isInvoke, reset: true, times: 5 }]);
     expect((await call(executor)).result).toHaveLength(3);
     expect(platform.executions.get('call-1')).toBe(1);
   });
 
   it('a call that is lost each time may still arrive: nobody claims that it did not run', async () => {
     const { executor, platform } = await staged();
-    platform.script([{ match: isInvoke, reset: true, times: 3 }]);
+    platform.script([{ match: isInvoke, reset: true, times: 8 }]);
     const error = await failureOf(call(executor));
     expect([error.code, error.executed]).toEqual(['UNAVAILABLE', 'maybe']);
     expect(platform.executions.get('call-1')).toBeUndefined();

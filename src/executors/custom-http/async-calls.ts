@@ -21,8 +21,9 @@ const OUTAGE_MS = 120_000;
 const MIN_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5000;
 const CANCEL_TIMEOUT_MS = 5000;
-/** How often a call that may not have arrived is sent under its id, in one attempt. */
-const MAX_HAND_OVERS = 3;
+/** How often a call that may not have arrived is sent under its id, in one attempt. The pauses between double. */
+const MAX_HAND_OVERS = 8;
+const HAND_OVER_PAUSE_MS = 25;
 
 /** Failures of a question that another question may cure; asking changes nothing. */
 const PASSING: ReadonlySet<FaasErrorCode> = new Set(['UNAVAILABLE', 'THROTTLED', 'TIMEOUT', 'PROTOCOL']);
@@ -83,11 +84,13 @@ export class AsyncCalls {
       const handedOver = await this.#handOver(accepted, message, startedMs);
       if ('result' in handedOver) return handedOver.result;
       const { doubt } = handedOver;
-      const result = await this.#await(accepted, doubt, startedMs);
+      const isLast = handOvers === MAX_HAND_OVERS;
+      const pauseMs = isLast ? 0 : HAND_OVER_PAUSE_MS * 2 ** (handOvers - 1);
+      const result = await this.#await(accepted, doubt, pauseMs, startedMs);
       if (result !== undefined) return result;
       // Not stored now, but the lost request may still be on its way: only sending it again under the same id,
       // which the platform runs once, can make this certain.
-      if (handOvers === MAX_HAND_OVERS) throw doubt;
+      if (isLast) throw doubt;
     }
   }
 
@@ -129,15 +132,21 @@ export class AsyncCalls {
     await Promise.allSettled(this.#cancels);
   }
 
-  /** @param doubt why it is unknown whether the call was accepted */
+  /**
+   * @param doubt why it is unknown whether the call was accepted
+   * @param pauseMs how long to wait when it was not
+   */
   async #await(
     accepted: Accepted,
     doubt: FaasError | undefined,
+    pauseMs: number,
     startedMs: number,
   ): Promise<JobResult | undefined> {
     try {
       const reply = await this.#terminal(accepted, doubt);
-      return reply === undefined ? undefined : await this.#outcome(reply, accepted, startedMs);
+      if (reply !== undefined) return await this.#outcome(reply, accepted, startedMs);
+      await sleep(pauseMs * (0.5 + Math.random() / 2), accepted.context);
+      return undefined;
     } catch (failure) {
       if (isCancelled(accepted.context)) this.#cancel(accepted);
       throw failure;
