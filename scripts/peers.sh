@@ -33,6 +33,15 @@ if [ "$(cat "$cache/openfaas-client/version" 2>/dev/null)" != "$client" ]; then
   echo "$client" > "$cache/openfaas-client/version"
 fi
 echo "openfaas-client $client"
+# The oldest runtime that packages are made for.
+node18=18.20.8
+if [ "$(cat "$cache/node18/version" 2>/dev/null)" != "$node18" ]; then
+  mkdir -p "$cache/node18"
+  install_node18() { npm install --no-audit --no-fund --loglevel=error --prefix "$cache/node18" "node@$node18"; }
+  install_node18 || install_node18
+  echo "$node18" > "$cache/node18/version"
+fi
+echo "node $node18"
 # Builds Microsoft's generated server of Azure's management API.
 need go || { echo 'go 1.24 or newer is missing: test/peers/azure-arm.test.ts needs it'; exit 1; }
 go version

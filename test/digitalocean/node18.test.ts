@@ -1,12 +1,10 @@
 /**
- * What is uploaded runs on Node.js 18, the default runtime there: nothing newer stands in it, and with the path of such
- * a binary in JOBFERRY_NODE18 (the npm package `node@18` brings one) it is run.
+ * What is uploaded runs on Node.js 18, the default runtime there: nothing newer stands in it. That it does run is seen
+ * in test/peers/node18.test.ts.
  */
-import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { transform } from 'esbuild';
 import JSZip from 'jszip';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +12,6 @@ import type { Artifact } from '../../src/core/executor.js';
 import { packageExecutable } from '../../src/packaging/executable.js';
 import { packageHandler } from '../../src/packaging/handler.js';
 
-const NODE18 = process.env['JOBFERRY_NODE18'];
 const target = 'digitalocean';
 let folder: string;
 let packages: Record<'handler' | 'executable', Artifact>;
@@ -71,21 +68,6 @@ describe.each(['handler', 'executable'] as const)('a package of kind %s', (kind)
     const asIs = await transform(code, { ...options, target: 'esnext' });
     expect(as18.code).toBe(asIs.code);
     expect(as18.warnings).toEqual([]);
-  });
-
-  it.runIf(NODE18 !== undefined)('runs on Node.js 18', async () => {
-    const action = await mkdtemp(join(folder, 'action-'));
-    for (const [name, file] of await filesOf(packages[kind])) {
-      await writeFile(join(action, name), await file.async('nodebuffer'));
-      await chmod(join(action, name), Number(file.unixPermissions) & 0o777);
-    }
-    const event = { job_id: 7, call_id: 'c', timeout_ms: 9000, args_base64: btoa('41') };
-    const script = `require(process.argv[1]).main(JSON.parse(process.argv[2])).then((r) => { console.log(JSON.stringify([process.version, r])); process.exit(0); });`;
-    const args = ['-e', script, action, JSON.stringify(event)];
-    const { stdout } = await promisify(execFile)(String(NODE18), args);
-    const [version, reply] = JSON.parse(stdout) as [string, unknown];
-    expect(version).toMatch(/^v18\./);
-    expect(reply).toMatchObject({ success: true, result_base64: btoa('42') });
   });
 });
 
