@@ -71,18 +71,19 @@ export abstract class Expiring {
   }
 
   static #expire(list: ExpiryList): void {
-    list.timer = null;
     const nowMs = performance.now();
     try {
+      // Its timer stands until all are through: a deadline that is armed meanwhile must not set one for itself alone.
       while (list.head !== null && list.head.expiresAtMs <= nowMs) {
         const first = list.head;
         first.disarm();
         first.onDeadline();
       }
     } finally {
-      // Whatever one deadline did, the others are kept. onDeadline may have armed the list again.
-      if (list.timer === null && list.head !== null) Expiring.#wake(list, list.head.expiresAtMs - nowMs);
-      else if (list.head === null) forget(list);
+      // Whatever one deadline did, the others are kept.
+      list.timer = null;
+      if (list.head === null) forget(list);
+      else Expiring.#wake(list, list.head.expiresAtMs - nowMs);
     }
   }
 }

@@ -10,7 +10,7 @@ import type { StandardSchema } from './standard-schema.js';
 export { type JobContext, jobContext };
 
 /** What a job does: gets the decoded, validated input, and returns the output or a promise of it. */
-export type JobHandler<Input, Output> = (input: Input, context: JobContext) => Output | Promise<Output>;
+export type JobHandler<Input, Output> = (input: Input, context: JobContext) => Output | PromiseLike<Output>;
 
 /** The promises of a job, all optional. */
 export interface JobOptions {

@@ -120,7 +120,7 @@ async function update(
       remote === undefined ? sent : withRemote(sent, remote, { sent: done.includes('code') });
     await run.commit(address, { ...prior, status, dependencies: dependencies(run, desired), attributes });
   };
-  await run.commit(address, { ...prior, status: 'unfinished' });
+  await run.commit(address, { ...prior, status: 'updating' });
   try {
     for (const group of groups) {
       await provider.update(id, group, desired, run.codes.get(address), run.signal);

@@ -66,7 +66,9 @@ async function look(
   const { status, ...rest } = resource;
   const attributes = withRemote(resource.attributes, remote);
   // It was condemned for not running, and it runs: what was not sent shows as a change.
-  const isCleared = status !== undefined && (remote.status === 'running' || remote.status === 'idle');
+  const isCleared =
+    (status === 'tainted' || status === 'unfinished') &&
+    (remote.status === 'running' || remote.status === 'idle');
   return { ...rest, ...(!isCleared && { status }), attributes };
 }
 

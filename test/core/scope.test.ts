@@ -10,6 +10,30 @@ const error = (code: FaasError['code'] = 'UNAVAILABLE', executed: FaasError['exe
   new FaasError({ code, executed, message: 'for the test' });
 
 describe('deadlines', () => {
+  it('one that is armed while others expire delays nobody', async () => {
+    const startMs = performance.now();
+    const endedMs: number[] = [];
+    class Deadline extends Expiring {
+      readonly #then: () => void;
+      constructor(then: () => void) {
+        super();
+        this.#then = then;
+      }
+      protected onDeadline(): void {
+        endedMs.push(performance.now() - startMs);
+        this.#then();
+      }
+    }
+    const again = new Deadline(() => {});
+    // The first is due at 400 and arms the third then; the second is due at 600.
+    new Deadline(() => again.arm(400)).arm(400);
+    await delay(200);
+    new Deadline(() => {}).arm(400);
+    await delay(900);
+    expect(endedMs).toHaveLength(3);
+    expect(endedMs[1]).toBeLessThan(750);
+  });
+
   class Entry extends Expiring {
     readonly #fire: () => void;
     constructor(fire: () => void) {

@@ -79,6 +79,14 @@ describe('who may call', () => {
     }
   });
 
+  it('of a service that is gone does not keep a deploy from making it anew', async () => {
+    await using it = await bench({ jobs });
+    await it.deploy(1, { gcp: { invokers: [alice] } });
+    it.fake.fault('GET policy', { status: 404, body: JSON.stringify({ error: { status: 'NOT_FOUND' } }) });
+    await it.deploy(1, { maxConcurrency: 2, gcp: { invokers: [alice, bob] } });
+    expect(invokersOf(it.fake)).toEqual([alice, bob]);
+  });
+
   it('is read again when the policy changes in between', async () => {
     await using it = await bench({ jobs });
     await it.deploy(1, { gcp: { invokers: [alice] } });

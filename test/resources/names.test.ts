@@ -7,7 +7,7 @@ import {
   plan,
   refresh,
 } from '../../src/resources/index.js';
-import { World } from './world.js';
+import { Cut, World } from './world.js';
 
 const one: FunctionDeclaration = { runtime: 'node20', code_inline: 'one' };
 const two: FunctionDeclaration = { runtime: 'node20', code_inline: 'two' };
@@ -67,6 +67,26 @@ describe('a function in a namespace that its file names no more', () => {
   });
 });
 
+describe('an update that is cut off', () => {
+  it.each([2, 3, 4, 5])(
+    'at write %i is sent whole by the next run, also when the file is as before',
+    async (cutIn) => {
+      const world = new World();
+      const before = file({ resize: { ...one, environment: { A: '1' } } });
+      await world.run(before);
+      world.cutIn = cutIn;
+      await expect(world.run(file({ resize: { ...one, environment: { A: '2' } } }))).rejects.toThrow(Cut);
+      world.cutIn = Number.POSITIVE_INFINITY;
+      world.writes.length = 0;
+      expect((await world.run(before)).failed).toEqual([]);
+      expect(world.writes).toEqual(
+        ['code', 'config', 'environment', 'metadata'].map((group) => `update resize ${group}`),
+      );
+      expect(await world.isSettled(before)).toBe(true);
+    },
+  );
+});
+
 describe('an update after which a function does not run', () => {
   it('is sent again, with its code, until the function runs', async () => {
     const world = new World();
@@ -77,7 +97,11 @@ describe('an update after which a function does not run', () => {
     world.writes.length = 0;
     const again = await world.run(file({ resize: two }));
     expect(again.plan.actions).toMatchObject([
-      { kind: 'update', groups: ['code'], reasons: ['its last update did not bring it to run'] },
+      {
+        kind: 'update',
+        groups: ['code'],
+        reasons: ['its last update broke off, or did not bring it to run'],
+      },
     ]);
     expect(again.failed).toHaveLength(1);
     expect(world.writes).toEqual(['update resize code']);

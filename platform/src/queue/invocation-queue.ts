@@ -242,30 +242,40 @@ export class InvocationQueue {
       if (!this.#isStopped) this.#line.push(pending);
       return;
     }
-    // Ended by the platform's own end: the record stays as it is, and the next platform goes on from there.
-    if (this.#isStopped && !outcome.ok && outcome.error.code === 'UNAVAILABLE') return;
+    if (this.#isStopped && !outcome.ok && outcome.error.code === 'UNAVAILABLE') {
+      // Ended by the platform's own end, and the next platform goes on from there: with a record that is as if it had
+      // never been claimed, or that still says it runs.
+      if (lease !== undefined && outcome.error.executed === 'no') await this.#release(invocationId, lease);
+      return;
+    }
     if (lease !== undefined && isRefused(outcome) && (await this.#putBack(pending, lease, outcome))) return;
-    this.#pauses.end(functionId);
+    if (outcome.ok || outcome.error.executed !== 'no') this.#pauses.end(functionId);
     await this.#ends.write(invocationId, lease, statusOf(outcome), outcome);
   }
 
   /** What was accepted and never ran keeps waiting. False when it has waited long enough. */
   async #putBack(pending: PendingInvocation, lease: string, { error }: FailedOutcome): Promise<boolean> {
     const { invocationId, functionId, deadlineMs } = pending;
-    const { invocations, disk, log } = this.#parts;
     const pauseMs = this.#pauses.begin(functionId, LONGEST_PAUSE_MS[error.code] ?? 0);
-    const isLost = error.code === 'UNAVAILABLE' && this.#pauses.ageMs(functionId) > UNAVAILABLE_PATIENCE_MS;
-    if (isLost && deadlineMs === undefined) return false;
+    const nowMs = performance.now();
+    const { unavailableSinceMs = nowMs } = error.code === 'UNAVAILABLE' ? pending : {};
+    if (deadlineMs === undefined && nowMs - unavailableSinceMs > UNAVAILABLE_PATIENCE_MS) return false;
+    if (!(await this.#release(invocationId, lease))) return false;
+    if (this.#isStopped) return true;
+    this.#line.push({ ...pending, unavailableSinceMs });
+    setTimeout(() => this.#pump(), pauseMs).unref();
+    return true;
+  }
+
+  /** Makes it pending again, with no attempt counted. */
+  async #release(invocationId: string, lease: string): Promise<boolean> {
+    const { invocations, disk, log } = this.#parts;
     try {
-      if (!(await disk.commit(() => invocations.release(invocationId, lease)))) return false;
+      return await disk.commit(() => invocations.release(invocationId, lease));
     } catch (failure) {
       log('error', 'not-put-back', { invocationId, error: messageOf(failure) });
       return false;
     }
-    if (this.#isStopped) return true;
-    this.#line.push(pending);
-    setTimeout(() => this.#pump(), pauseMs).unref();
-    return true;
   }
 
   async #expire({ invocationId }: PendingInvocation): Promise<void> {

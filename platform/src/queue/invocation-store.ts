@@ -24,6 +24,8 @@ export interface PendingInvocation {
   readonly invocationId: string;
   readonly functionId: string;
   readonly deadlineMs: number | undefined;
+  /** When it was first put back since its function had no instance, by `performance.now()`. */
+  readonly unavailableSinceMs?: number;
 }
 
 export interface InvocationInput {

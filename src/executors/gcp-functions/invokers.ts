@@ -51,8 +51,18 @@ export class Invokers {
     const ours = rememberedIn(current?.labels, 'invokers');
     const service = current?.serviceConfig?.service;
     if (members.length === 0) return ours;
-    const granted = service ? grantedIn(bindingsOf(await this.#policy(service))) : [];
+    const granted = service ? await this.#granted(service) : [];
     return new Set([...ours, ...members.filter((member) => !granted.includes(member)).map(hashOf)]);
+  }
+
+  /** Nobody, when the service is gone: the deploy makes it anew. */
+  async #granted(service: string) {
+    try {
+      return grantedIn(bindingsOf(await this.#policy(service)));
+    } catch (failure) {
+      if (FaasError.is(failure) && failure.code === 'NOT_FOUND') return [];
+      throw failure;
+    }
   }
 
   /** Writes the policy where it differs. Resolves to the hashes to remember from now on. */

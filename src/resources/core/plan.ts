@@ -80,10 +80,9 @@ function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Un
   ];
   // A function goes before its successor comes, since both have one name; a secret stays until no function uses it.
   if (reasons.length > 0) return [{ ...base, kind: 'replace', changes, reasons }, ...old];
-  const isUnfinished = prior.status === 'unfinished';
-  // What runs no more after an update may have got only half of it, or what it cannot run.
+  const again = toSendAgain(prior);
   const groups = UPDATE_GROUPS.filter(
-    (group) => changes.some(({ needs }) => needs === group) || (isUnfinished && group === 'code'),
+    (group) => changes.some(({ needs }) => needs === group) || again.includes(group),
   );
   const relinked = desired.type === 'function' && !sameList(prior.dependencies, dependenciesOf(desired, all));
   if (groups.length === 0) {
@@ -92,8 +91,17 @@ function actionsFor(state: State, desired: Desired, all: readonly Desired[]): Un
       ...old,
     ];
   }
-  const unfinished = isUnfinished ? ['its last update did not bring it to run'] : [];
+  const unfinished = again.length > 0 ? ['its last update broke off, or did not bring it to run'] : [];
   return [{ ...base, groups, kind: 'update', changes, reasons: unfinished }, ...old];
+}
+
+/** What an update of which the end is not known has to send, whatever there is to change. */
+function toSendAgain({ status }: Resource): readonly UpdateGroup[] {
+  // Nobody noted how much of it arrived, and not every provider tells all that it holds.
+  if (status === 'updating') return ['code', 'config', 'environment', 'metadata'];
+  // What arrived is noted, but it does not run: with half of what it needs, or with what it cannot run.
+  if (status === 'unfinished') return ['code'];
+  return [];
 }
 
 /** The provider of a resource is part of what it is. */

@@ -32,7 +32,7 @@ const ATTRIBUTES: Readonly<Record<string, Shape>> = {
   },
   secret: { name: 'text', id: 'text?', namespace: 'text?', value_hash: 'text' },
 };
-const STATUSES: readonly unknown[] = [undefined, 'creating', 'tainted', 'unfinished'];
+const STATUSES: readonly unknown[] = [undefined, 'creating', 'tainted', 'updating', 'unfinished'];
 
 /** @returns what is wrong, each with its place; empty for a state that can be worked with */
 export function stateFaults(value: unknown): string[] {

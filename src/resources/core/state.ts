@@ -27,9 +27,10 @@ interface ResourceBase {
   readonly provider: string;
   /**
    * `creating`: the request went out and no answer was kept. `tainted`: all was sent and it was not seen to run; it is
-   * replaced unless it runs by then. `unfinished`: an update was begun, and it was not seen to run since.
+   * replaced unless it runs by then. `updating`: an update went out, and nobody noted what of it arrived. `unfinished`: what
+   * arrived is noted, and it was not seen to run since.
    */
-  readonly status?: 'creating' | 'tainted' | 'unfinished' | undefined;
+  readonly status?: 'creating' | 'tainted' | 'updating' | 'unfinished' | undefined;
   /** Addresses that must be there before it. */
   readonly dependencies: readonly Address[];
 }
