@@ -120,10 +120,14 @@ function hear(listener: CancelListener, reason: FaasError): void {
 /** Resolves after `delayMs`, or rejects with the reason as soon as the call is cancelled. */
 export function sleep(delayMs: number, context: CallContext): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      leave();
-      resolve();
-    }, delayMs);
+    // More than a timer can hold would fire at once; nobody waits for 24 days.
+    const timer = setTimeout(
+      () => {
+        leave();
+        resolve();
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    );
     const leave = context.onCancel((reason) => {
       clearTimeout(timer);
       reject(reason);

@@ -135,7 +135,7 @@ export class Intake {
     for (const lane of this.#lanes) {
       lane.restartWait?.stop();
       if (lane.hasItem) this.#listener.onUntaken(lane.item);
-      openUnread(lane, this.#controller.signal);
+      this.#openUnread(lane);
       // A generator that is at work, because it was its own code that stopped us, cannot be closed before it yields.
       if (lane.isAsync || !lane.pulling) this.#close(lane);
     }
@@ -233,6 +233,18 @@ export class Intake {
     if (index < this.#next) this.#next -= 1;
   }
 
+  /** A source that nobody has read yet is told of the end as well: others may be waiting to hand it something. */
+  #openUnread(lane: Lane): void {
+    const { source, name } = lane.spec;
+    const isUnread = lane.iterator === undefined && !lane.pulling;
+    if (!isUnread || typeof source === 'function' || !(Symbol.asyncIterator in source)) return;
+    try {
+      open(lane, this.#controller.signal);
+    } catch (error) {
+      this.#listener.onProducerError(name, error, undefined);
+    }
+  }
+
   #close(lane: Lane): void {
     const { iterator, spec } = lane;
     lane.iterator = undefined;
@@ -258,13 +270,6 @@ export class Intake {
 
 function isBusy({ pulling, closing }: Lane): boolean {
   return pulling || closing;
-}
-
-/** A source that nobody has read yet is told of the end as well: others may be waiting to hand it something. */
-function openUnread(lane: Lane, signal: AbortSignal): void {
-  const { source } = lane.spec;
-  const isUnread = lane.iterator === undefined && !lane.pulling;
-  if (isUnread && typeof source !== 'function' && Symbol.asyncIterator in source) open(lane, signal);
 }
 
 function open(lane: Lane, signal: AbortSignal): void {

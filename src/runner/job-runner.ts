@@ -232,6 +232,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #endIfDone(): void {
+    // Whoever stops the runner while it takes an item must not end it before that item's calls have begun.
+    if (this.#pumping) return;
     if (this.#intake.ended && this.#calls.size === 0 && this.#deliveries.pending === 0) {
       this.#drained.resolve();
     }
@@ -278,7 +280,6 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
   }
 
   #settled(call: RunningCall): void {
-    this.#calls.remove(call);
     const { outcome } = call;
     const isSilent = !call.isPrimary && outcome.status === 'ok' && outcome.value === undefined;
     if (call.isPrimary) this.#tally.count(outcome.status);
@@ -286,6 +287,8 @@ export class JobRunner extends EventEmitter<RunnerEvents> implements AsyncDispos
       if (this.listenerCount('outcome') > 0) this.#reports.tell('outcome', outcome);
       this.#deliveries.deliver(call);
     }
+    // Last: as long as it is counted, a listener or consumer that stops the runner does not end it.
+    this.#calls.remove(call);
     this.#pump();
   }
 

@@ -90,10 +90,12 @@ export class LocalInvoker implements FaasInvoker {
 
   invoke(call: JobCall, context: CallContext): Promise<JobResult> {
     const runnerCall = call as RunnerCall;
-    runnerCall.tally.attempted(LOCAL);
     const { job, input } = runnerCall;
     // Most jobs have no schema: one promise for them, where an async function would take three.
-    if (job.input === undefined && job.output === undefined) return run(runnerCall, input, context);
+    if (job.input === undefined && job.output === undefined) {
+      runnerCall.tally.attempted(LOCAL);
+      return run(runnerCall, input, context);
+    }
     return runValidated(runnerCall, context);
   }
 }
@@ -104,6 +106,9 @@ async function runValidated(call: RunnerCall, context: CallContext): Promise<Job
     job.input === undefined
       ? input
       : await validate(job.input, input, `The input of job "${job.name}"`, 'no');
+  // A schema may take its time: the handler of a call that is over by then does not begin.
+  context.signal.throwIfAborted();
+  call.tally.attempted(LOCAL);
   const result = await run(call, checked, context);
   if (job.output === undefined) return result;
   return new LocalResult(

@@ -176,12 +176,18 @@ export class RunningCall extends CallScope implements Waiter, AttemptTally, Deli
         schema === undefined || target.isLocal
           ? target.invoker.invoke(this.#call, this)
           : validate(schema, this.request.input, `The input of job "${this.route.job.name}"`, 'no').then(() =>
-              target.invoker.invoke(this.#call, this),
+              this.#invokeUnlessOver(target),
             );
+      answer.then(this.#onResult, this.#onFailure);
     } catch (thrown) {
-      return this.fail(thrown);
+      this.fail(thrown);
     }
-    answer.then(this.#onResult, this.#onFailure);
+  }
+
+  /** A schema may take its time: whoever was told meanwhile that the call did not run must not be wrong. */
+  #invokeUnlessOver({ invoker }: Target): Promise<JobResult> {
+    if (this.reason !== undefined) throw this.reason.with({ executed: 'no' });
+    return invoker.invoke(this.#call, this);
   }
 
   readonly #onResult = (result: JobResult): void => {

@@ -81,7 +81,7 @@ export class ControlPlane {
     try {
       return await this.#call(functionName, scope, work, sdk);
     } catch (error) {
-      if (!FaasError.is(error) || !isExpired(error.cause as Refusal)) throw error;
+      if (!FaasError.is(error) || !isExpired(error.cause as Refusal | undefined)) throw error;
       const renewal = this.#plane.credentials.renew(used);
       if ((await this.#untilCancelled(renewal, functionName, scope)) === undefined) throw error;
       // The SDK keeps credentials as long as it believes in them.

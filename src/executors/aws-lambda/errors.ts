@@ -177,8 +177,8 @@ function permissionAdvice({ message = '' }: Refusal): string {
   return ` Allow the action ${action} in a policy of the caller; the policies that are needed are in jobferry/aws-lambda/permissions/*.json.`;
 }
 
-/** True for the refusals that fresh credentials can cure. */
-export function isExpired({ type }: Refusal): boolean {
+/** True for the refusals that fresh credentials can cure. Undefined is what failed without one. */
+export function isExpired({ type }: Partial<Refusal> = {}): boolean {
   return type === 'ExpiredTokenException' || type === 'ExpiredToken';
 }
 
