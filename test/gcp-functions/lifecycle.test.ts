@@ -148,7 +148,7 @@ describe('warming', () => {
     await using it = await bench({ jobs });
     const error = await failureOf(it.executor.warm(1, instances));
     expect(error).toMatchObject({ code: 'CONFIG', executed: 'no' });
-    expect(error.message).toContain('`instances` must be an integer of 1 or more');
+    expect(error.message).toContain('Use a whole number of 1 or more');
     expect(it.fake.operations).toEqual([]);
   });
 });

@@ -48,7 +48,9 @@ export async function warm(
       );
     }
     const ping: WarmEvent = { jobferry_warm: true, hold_ms: HOLD_MS };
-    return countWarm(instances, scope, async () => instanceOf(await invoker.ping(jobId, ping, scope)));
+    return countWarm(instances, PROVIDER, scope, async () =>
+      instanceOf(await invoker.ping(jobId, ping, scope)),
+    );
   });
 }
 

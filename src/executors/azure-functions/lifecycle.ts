@@ -5,6 +5,7 @@ import type { Deployment, Health } from '../../core/executor.js';
 import type { JobId } from '../../core/job.js';
 import type { CallScope } from '../../core/scope.js';
 import { inScope } from '../shared/in-scope.js';
+import { checkInstances, countWarm } from '../shared/warm-pings.js';
 import type { Access } from './access.js';
 import { answersPings, CREATED_BY, JOB_ID, OURS } from './app-shape.js';
 import { planNamesOf } from './app-spec.js';
@@ -12,7 +13,7 @@ import { type Arm, absentIfMissing } from './arm.js';
 import { isOurs } from './deploy.js';
 import { deploymentOf } from './describe.js';
 import type { Invoker } from './invoke.js';
-import { type AppAccess, appNameOf, checkInstances, PROVIDER, type Settings } from './options.js';
+import { type AppAccess, appNameOf, PROVIDER, type Settings } from './options.js';
 import { collect, type Removal } from './removal.js';
 
 const TIMEOUT_MS = 300_000;
@@ -90,8 +91,8 @@ export class Lifecycle {
   }
 
   /** Resolves to how many instances have answered. */
-  warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
-    checkInstances(instances);
+  async warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+    checkInstances(instances, PROVIDER, appNameOf(this.#settings, jobId));
     return inScope(signal, TIMEOUT_MS, async (scope) => {
       const site = await this.#site(jobId, scope);
       if (site === undefined)
@@ -104,14 +105,7 @@ export class Lifecycle {
           'is not known to answer warm pings. Package it for the target azure-functions, and deploy it again',
         );
       }
-      const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
-      const answers = await Promise.allSettled(pings);
-      if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no', provider: PROVIDER });
-      const warm = new Set(answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
-      // A ping that is throttled warms nothing; when each one fails, it says why.
-      const [failed] = answers.filter((one) => one.status === 'rejected');
-      if (warm.size === 0 && failed !== undefined) throw failed.reason;
-      return warm.size;
+      return countWarm(instances, PROVIDER, scope, () => this.#invoker.ping(jobId, HOLD_MS, scope));
     });
   }
 

@@ -13,9 +13,6 @@ const check = new OptionsCheck('AzureFunctionExecutor', PROVIDER);
 /** A CONFIG error of the executor. */
 export const config = check.error;
 
-/** @throws {FaasError} CONFIG for what is no number of instances to warm */
-export const checkInstances = (instances: number): number => check.whole(instances, 'instances');
-
 /** What every credential of `@azure/identity` is; anything else with this method will do. */
 export interface TokenCredential {
   getToken(

@@ -4,17 +4,18 @@ import type { JobId } from '../../core/job.js';
 import type { WarmEvent } from '../shared/entry/event.js';
 import { inScope } from '../shared/in-scope.js';
 import { isObject } from '../shared/json.js';
+import { checkInstances, countWarm } from '../shared/warm-pings.js';
 import { answersPings } from './action.js';
 import type { Invoker } from './invoke.js';
 import type { Lifecycle } from './lifecycle.js';
-import { config, functionNameOf, PROVIDER, type Settings } from './options.js';
+import { functionNameOf, PROVIDER, type Settings } from './options.js';
 
 const TIMEOUT_MS = 120_000;
 /** Pings that are in flight together need an instance each. */
 const HOLD_MS = 150;
 
 /** Resolves to how many instances answered; rejects when none did. */
-export function warm(
+export async function warm(
   settings: Settings,
   lifecycle: Lifecycle,
   invoker: Invoker,
@@ -23,8 +24,7 @@ export function warm(
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const functionName = functionNameOf(settings, jobId);
-  if (!Number.isSafeInteger(instances) || instances < 1)
-    throw config(`warms a whole number of instances, 1 or more, and was asked for ${String(instances)}`);
+  checkInstances(instances, PROVIDER, functionName);
   const refuse = (code: 'NOT_FOUND' | 'UNSUPPORTED', why: string) =>
     new FaasError({
       code,
@@ -44,15 +44,9 @@ export function warm(
         'does not know warm pings. Package it for the target digitalocean and deploy it again',
       );
     const ping: WarmEvent = { jobferry_warm: true, hold_ms: HOLD_MS };
-    const pings = await Promise.allSettled(
-      Array.from({ length: instances }, () => invoker.ping(functionName, ping, scope)),
+    return countWarm(instances, PROVIDER, scope, async () =>
+      instanceOf(await invoker.ping(functionName, ping, scope)),
     );
-    const names = pings.map((one) => (one.status === 'fulfilled' ? instanceOf(one.value) : undefined));
-    const warmed = new Set(names.filter((name) => name !== undefined)).size;
-    const failed = pings.find((one) => one.status === 'rejected');
-    // One that is throttled takes nothing from the others; none at all has a reason to be told.
-    if (failed !== undefined && (warmed === 0 || scope.reason !== undefined)) throw failed.reason;
-    return warmed;
   });
 }
 

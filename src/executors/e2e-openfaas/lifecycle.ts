@@ -7,6 +7,7 @@ import { isTransient, untilItWorks } from '../shared/control-retry.js';
 import { DeployJournal } from '../shared/deploy-journal.js';
 import { instanceOf } from '../shared/entry-call.js';
 import { inScope } from '../shared/in-scope.js';
+import { checkInstances, countWarm } from '../shared/warm-pings.js';
 import { notExecuted } from './api.js';
 import type { Invoker } from './invoke.js';
 import { type DeployStep, type E2eOpenFaasFunctionConfig, PROVIDER } from './options.js';
@@ -93,15 +94,15 @@ export class Lifecycle {
   }
 
   /** With our entry by pings; other functions are scaled, since a ping would run them. */
-  warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+  async warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
+    checkInstances(instances, PROVIDER, functionNameOf(this.#settings, jobId));
     return this.#control(signal, async (scope) => {
       const found = await this.#need(jobId, scope);
       if (this.#settings.payload === 'raw')
         return (await this.#scaleTo(found, instances, scope)).replicas ?? 0;
-      const replies = await Promise.all(
-        Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope)),
+      return countWarm(instances, PROVIDER, scope, async () =>
+        instanceOf(await this.#invoker.ping(jobId, HOLD_MS, scope)),
       );
-      return new Set(replies.map(instanceOf).filter((name) => name !== undefined)).size;
     });
   }
 

@@ -5,6 +5,7 @@ import type { JobId } from '../../core/job.js';
 import { type CallScope, sleep } from '../../core/scope.js';
 import { instanceOf } from '../shared/entry-call.js';
 import { inScope } from '../shared/in-scope.js';
+import { checkInstances, countWarm } from '../shared/warm-pings.js';
 import type { Addresses } from './addresses.js';
 import type { CloudFunction, ControlPlane } from './control-plane.js';
 import { Deploy, isConflict } from './deploy.js';
@@ -12,13 +13,7 @@ import { artifactOf, ENTRY, functionSpec, JOB_ID } from './function-spec.js';
 import { operationError, reasonOf, standingOf } from './function-state.js';
 import type { Invoker } from './invoke.js';
 import { memoryMbOf } from './memory.js';
-import {
-  checkInstances,
-  functionNameOf,
-  type GcpFunctionConfig,
-  PROVIDER,
-  type Settings,
-} from './options.js';
+import { functionNameOf, type GcpFunctionConfig, PROVIDER, type Settings } from './options.js';
 import type { Rest } from './rest.js';
 
 const TIMEOUT_MS = 120_000;
@@ -84,9 +79,9 @@ export class Lifecycle {
   }
 
   /** Resolves to how many instances have answered, or to how many Google keeps. */
-  warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
-    checkInstances(instances);
+  async warm(jobId: JobId, instances: number, signal: AbortSignal | undefined): Promise<number> {
     const functionName = functionNameOf(this.#settings, jobId);
+    checkInstances(instances, PROVIDER, functionName);
     const refuse = (code: 'NOT_FOUND' | 'UNSUPPORTED', why: string) =>
       new FaasError({
         code,
@@ -107,17 +102,9 @@ export class Lifecycle {
           'does not know warm pings. Package it for the target gcp-functions, or deploy it with `keepWarm`',
         );
       }
-      const pings = Array.from({ length: instances }, () => this.#invoker.ping(jobId, HOLD_MS, scope));
-      const answers = await Promise.allSettled(pings);
-      if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no', provider: PROVIDER });
-      const warm = new Set(
-        answers.map((one) => (one.status === 'fulfilled' ? instanceOf(one.value) : undefined)),
+      return countWarm(instances, PROVIDER, scope, async () =>
+        instanceOf(await this.#invoker.ping(jobId, HOLD_MS, scope)),
       );
-      warm.delete(undefined);
-      // A ping that is throttled warms nothing; when each one fails, it says why.
-      const [failed] = answers.filter((one) => one.status === 'rejected');
-      if (warm.size === 0 && failed !== undefined) throw failed.reason;
-      return warm.size;
     });
   }
 

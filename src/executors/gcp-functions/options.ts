@@ -190,9 +190,6 @@ export function functionNameOf(settings: Settings, jobId: JobId): string {
 
 export const config = check.error;
 
-/** @throws {FaasError} CONFIG for what is no number of instances to warm */
-export const checkInstances = (instances: number): number => check.whole(instances, 'instances');
-
 function secure(url: URL): URL {
   if (url.protocol === 'https:') return url;
   throw config('`endpoint` must be https: gRPC sends no credentials over anything else. Or pass a `client`');

@@ -17,11 +17,12 @@ export function checkInstances(instances: number, provider: string, functionName
  */
 export async function countWarm(
   instances: number,
+  provider: string,
   scope: CallScope,
   ping: () => Promise<string | undefined>,
 ): Promise<number> {
   const pings = await Promise.allSettled(Array.from({ length: instances }, ping));
-  if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no' });
+  if (scope.reason !== undefined) throw scope.reason.with({ executed: 'no', provider });
   const names = pings.map((one) => (one.status === 'fulfilled' ? one.value : undefined));
   const warmed = new Set(names.filter((name) => name !== undefined)).size;
   const failed = pings.find((one) => one.status === 'rejected');
