@@ -9,7 +9,9 @@ import { eventually, tempFolder, testPlatform } from './support/platform.js';
 import { hasPython } from './support/python.js';
 import { zip } from './support/zip.js';
 
-const hasSandbox = typeof (await openSandbox()) !== 'string';
+const sandbox = await openSandbox();
+const hasSandbox = typeof sandbox !== 'string';
+if (!hasSandbox) console.log(`Not run: web functions inside a sandbox, since ${sandbox}.`);
 
 describe.runIf(hasSandbox && hasPython)('web functions in the sandbox', () => {
   it('answer, read their secrets at the usual places, and reach nothing else', async () => {
