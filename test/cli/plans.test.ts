@@ -156,7 +156,8 @@ secrets:
 
 // A folder in which not even root makes a file: other systems have none that is known.
 const isLinux = process.platform === 'linux';
-if (!isLinux) console.log('Not run: a state in a folder that cannot be written, which needs the /sys of Linux.');
+if (!isLinux)
+  console.log('Not run: a state in a folder that cannot be written, which needs the /sys of Linux.');
 
 describe('the state', () => {
   it('is beside the file also when JOBFERRY_STATE is empty', async () => {
